@@ -1,0 +1,28 @@
+"""Packaging: `ops/` and `recipes/` stand at the top of the repository and are installed as sfm_ms.ops and sfm_ms.recipes."""
+
+from setuptools import find_packages, setup
+
+packages = {"sfm_ms.ops", "sfm_ms.recipes", *find_packages(include=["sfm_ms", "sfm_ms.*"])}
+packages |= {f"sfm_ms.ops.{name}" for name in find_packages("ops")}
+
+setup(
+    name="sfm-ms",
+    version="0.1.0",
+    description="State-Flow Machines on MindSpore: models that keep a program's state in slots and update it with the delta rule",
+    license="MIT",
+    python_requires=">=3.11,<3.12",
+    packages=sorted(packages),
+    package_dir={"sfm_ms.ops": "ops", "sfm_ms.recipes": "recipes"},
+    package_data={"sfm_ms": ["py.typed"], "sfm_ms.ops": ["**/*.md"], "sfm_ms.recipes": ["**/*.yaml"]},
+    install_requires=[
+        "mindspore==2.9.0",
+        "numpy<2",  # the MindSpore wheel is built against NumPy 1
+        "pandas",
+        "tqdm",
+        "PyYAML",
+        "safetensors",
+        "matplotlib",
+    ],
+    extras_require={"test": ["pytest", "hypothesis", "pytest-xdist", "ruff"]},
+    entry_points={"console_scripts": ["sfm=sfm_ms.cli:main"]},
+)

@@ -1,0 +1,139 @@
+"""The `sfm` command. Each command imports what it needs, so `sfm --help` is instant."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
+RUNS = Path("runs")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 the run failed or was stopped, 2 the input is wrong."""
+    options = _parser().parse_args(arguments)
+    from sfm_ms.recipe import RecipeError
+
+    try:
+        return options.command(options)
+    except RecipeError as error:
+        return _wrong(error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sfm", description="Train State-Flow Machines on MindSpore.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function, help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help)
+        added.set_defaults(command=function)
+        return added
+
+    def recipe_command(name: str, function, help: str) -> None:
+        added = command(name, function, help)
+        added.add_argument("recipe", metavar="RECIPE", help="a name that `sfm ls` prints, or a YAML file")
+        added.add_argument("overrides", nargs="*", metavar="a.b=c", help="override a field, e.g. optimizer.learning_rate=1e-3")
+
+    command("ls", _ls, "list the recipes that come with sfm_ms")
+    recipe_command("show", _show, "print a recipe, every field written out")
+    recipe_command("check", _check, "validate a recipe; print parameters, memory and FLOPs; touch no device")
+    recipe_command("train", _train, "train a recipe in runs/<name>, going on where that run was left")
+    evaluation = command("eval", _eval, "evaluate a run from its checkpoint alone")
+    evaluation.add_argument("run", metavar="RUN", help="a folder, or the name of one in runs/")
+    evaluation.add_argument("--multipliers", type=_positive, nargs="+", metavar="N", help="test lengths, e.g. 1 32 128; only printed")
+    return parser
+
+
+def _ls(_options: argparse.Namespace) -> int:
+    from sfm_ms.recipe import find, names
+
+    width = max(map(len, names()))
+    for name in names():
+        first_line = find(name).read_text(encoding="utf-8").splitlines()[0]
+        print(f"{name:<{width}}  {first_line.removeprefix('# ')}")
+    return DONE
+
+
+def _show(options: argparse.Namespace) -> int:
+    from sfm_ms.recipe import load, to_yaml
+
+    print(to_yaml(load(options.recipe, options.overrides)), end="")
+    return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    from sfm_ms.recipe import load
+
+    recipe = load(options.recipe, options.overrides)
+    _start()
+    from sfm_ms.plan import plan
+
+    print(f"{options.recipe} is valid and trains in {RUNS / recipe.name}")
+    print("\n".join(plan(recipe).lines()))
+    return DONE
+
+
+def _train(options: argparse.Namespace) -> int:
+    from sfm_ms.recipe import load
+
+    recipe = load(options.recipe, options.overrides)
+    _start()
+    from sfm_ms.evaluate import evaluate, table
+    from sfm_ms.train.checkpoint import CheckpointError
+    from sfm_ms.train.run_folder import RunError
+    from sfm_ms.train.trainer import Interrupted, train
+
+    try:
+        run = train(recipe, RUNS)
+    except (RunError, CheckpointError) as error:
+        return _wrong(error)
+    except Interrupted as stopped:
+        command = " ".join(["sfm train", options.recipe, *options.overrides])
+        print(f"{stopped}\ngo on with: {command}", file=sys.stderr)
+        return FAILED
+    except FloatingPointError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    if run.results_file.is_file():
+        print(f"{run.path} is trained and evaluated already")
+        results = json.loads(run.results_file.read_text(encoding="utf-8"))
+    else:
+        results = evaluate(run)
+    print(table(results, recipe.task.test_base_operations))
+    print(f"results, plots and checkpoints: {run.path}")
+    return DONE
+
+
+def _eval(options: argparse.Namespace) -> int:
+    _start()
+    from sfm_ms.evaluate import evaluate, table
+    from sfm_ms.train.checkpoint import CheckpointError
+    from sfm_ms.train.run_folder import RunError, RunFolder
+
+    try:
+        run = RunFolder.existing(RUNS, options.run)
+        results = evaluate(run, options.multipliers)
+    except (RunError, CheckpointError) as error:
+        return _wrong(error)
+    print(table(results, run.recipe().task.test_base_operations))
+    return DONE
+
+
+def _start() -> None:
+    from sfm_ms.train import runtime
+
+    runtime.start()
+
+
+def _wrong(error: Exception) -> int:
+    print(error, file=sys.stderr)
+    return WRONG_INPUT
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
+    return int(text)

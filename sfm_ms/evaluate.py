@@ -1,0 +1,92 @@
+"""Evaluates a run from its checkpoint alone, at every test length, beside readers that need no model."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+
+import numpy as np
+
+from sfm_ms import plots
+from sfm_ms.models import build
+from sfm_ms.recipe.schema import StateTrackingTask
+from sfm_ms.tasks import state_tracking
+from sfm_ms.train import checkpoint
+from sfm_ms.train.metrics import Answerer
+from sfm_ms.train.run_folder import RunError, RunFolder
+
+CLOSE = 5  # an answer less than this far off is a close match
+
+
+def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
+    """The results of the run's best checkpoint, also written to results.json and plots/ with the recipe's own lengths.
+
+    With other multipliers the results are returned only. Raises RunError or CheckpointError.
+    """
+    recipe = run.recipe()
+    found = checkpoint.load_newest(run.checkpoints, preferred="best")
+    if found is None:
+        raise RunError(f"{run.path} has no checkpoint yet; train it first")
+    saved, warnings = found
+    for warning in warnings:
+        print(f"passed over a damaged checkpoint: {warning}")
+    model = build(recipe, state_tracking.input_shape(recipe.task.num_variables))
+    parameters = {parameter.name: parameter for parameter in model.trainable_params()}
+    checkpoint.restore(parameters, saved.model)
+    answer = Answerer(model, recipe.training.segment_statements, recipe.evaluation.batch_size)
+
+    results: dict = {
+        "num_parameters": sum(parameter.size for parameter in parameters.values()),
+        "train_programs": recipe.task.train_programs,
+        "step": saved.state["step"],
+        "seeds": [recipe.seed],
+        **{name: {} for name in ("exact_match", "close_match", "majority_class", "window_reader")},
+    }
+    lengths = recipe.task.test_multipliers if multipliers is None else tuple(multipliers)
+    for multiplier in lengths:
+        for name, figure in _at_length(answer, recipe.task, recipe.seed, multiplier).items():
+            results[name][str(multiplier)] = figure
+    if lengths == recipe.task.test_multipliers:
+        run.write_results(results)
+        plots.accuracy_by_length(results, recipe.task.test_base_operations, run.plots / "accuracy_by_length.png")
+        plots.training(_metrics(run), run.plots / "training.png")
+    return results
+
+
+def _at_length(answer: Answerer, task: StateTrackingTask, seed: int, multiplier: int) -> dict:
+    programs = test_programs(task, seed, multiplier)
+    truth = state_tracking.answers(programs, state_tracking.run(programs)[0])
+    predicted = answer(programs)
+    majority, majority_accuracy = state_tracking.majority_class(truth)
+    readers = {str(lines): state_tracking.window_reader(programs, lines, majority) for lines in task.window_lines}
+    return {
+        "exact_match": float((predicted == truth).mean()),
+        "close_match": float((np.abs(predicted - truth) < CLOSE).mean()),
+        "majority_class": majority_accuracy,
+        "window_reader": {lines: float((guess == truth).mean()) for lines, guess in readers.items()},
+    }
+
+
+def test_programs(task: StateTrackingTask, seed: int, multiplier: int) -> state_tracking.Programs:
+    """Test programs of exactly test_base_operations x multiplier operations, from a stream that training never uses."""
+    operations = task.test_base_operations * multiplier
+    stream = state_tracking.FIRST_TEST_STREAM + multiplier
+    return state_tracking.generate(seed, stream, np.arange(task.test_programs), operations, operations, task.num_variables)
+
+
+def table(results: dict, base_operations: int) -> str:
+    """The results as text, one line for each length."""
+    windows = list(next(iter(results["window_reader"].values())))
+    header = ["length", "operations", "exact", "close", "majority class", *(f"last {lines} lines" for lines in windows)]
+    rows = [header]
+    for multiplier, exact in results["exact_match"].items():
+        figures = [exact, results["close_match"][multiplier], results["majority_class"][multiplier]]
+        figures += [results["window_reader"][multiplier][lines] for lines in windows]
+        rows.append([f"{multiplier}x", str(int(multiplier) * base_operations), *(f"{figure:.1%}" for figure in figures)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def _metrics(run: RunFolder) -> list[dict[str, float]]:
+    with run.metrics_file.open(newline="", encoding="utf-8") as file:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]

@@ -1,0 +1,64 @@
+"""The state tracker: executes a program on a bank of slots and reads the asked variable's slot.
+
+Shapes: B programs, T statements of a segment, W tokens a statement, Q questions a program, N slots, C numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from sfm_ms.nn.slot_bank import read
+from sfm_ms.recipe.schema import StateTrackerModel
+from sfm_ms.systems.execution import ExecutionSystem
+
+
+class StateTracker(nn.Cell):
+    """(statements (B, T, W) int32, questions (B, Q) int32, slots (B, N, C)) -> log-probabilities (B, T, Q, C), slots (B, N, C).
+
+    A question is the token of a variable; it is asked after every statement. Slots start empty (`initial_state`) and
+    may be passed on to the program's next segment. `shape` is the task's InputShape.
+    """
+
+    def __init__(self, config: StateTrackerModel, shape, seed: int):
+        super().__init__()
+        self.num_slots, self.num_numbers = config.num_slots, shape.num_numbers
+        self.execution = ExecutionSystem(config, shape, np.random.default_rng(seed))
+
+    def initial_state(self, num_programs: int) -> Tensor:
+        """Empty slots, (B, N, C)."""
+        return Tensor(np.zeros((num_programs, self.num_slots, self.num_numbers), np.float32))
+
+    def construct(self, statements_BTW, questions_BQ, slots_BNC):
+        states_BTNC = self.execution(statements_BTW, slots_BNC)
+        num_programs, num_statements = statements_BTW.shape[:2]
+        num_questions = questions_BQ.shape[1]
+        keys_BQN = ops.gather(self.execution.encoder.addresses(), questions_BQ, 0)
+        keys_BTQN = ops.tile(keys_BQN.expand_dims(1), (1, num_statements, 1, 1))
+        held = read(
+            states_BTNC.reshape(num_programs * num_statements, self.num_slots, self.num_numbers),
+            keys_BTQN.reshape(num_programs * num_statements, num_questions, self.num_slots),
+        )
+        # What a key reads is a distribution but for overlaps between keys and beta != 1: scaled to sum 1, floored for the log.
+        held = ops.relu(held) + 1e-6
+        log_probabilities = ops.log(held / held.sum(-1, keepdims=True))
+        return log_probabilities.reshape(num_programs, num_statements, num_questions, self.num_numbers), states_BTNC[:, -1]
+
+    def flops(self, num_statements: int) -> int:
+        """Floating-point operations (two a multiply-add) of the forward pass for one program."""
+        encoder, unit = self.execution.encoder, self.execution.unit
+        codes_CV = self.num_numbers * unit.output_HV.shape[1]
+        encode = sum(weight.size for weight in (encoder.instruction_XI, encoder.gate_IH, encoder.target_IW, encoder.beta_I1))
+        look_up = encoder.width * (self.num_slots * self.num_numbers + codes_CV)
+        compute = unit.views_XG.size + unit.output_HV.shape[0] * self.num_numbers
+        change = self.num_slots * self.num_numbers * (self.num_slots + 1)
+        return 2 * num_statements * (encode + look_up + compute + change)
+
+    def activations(self, num_statements: int) -> int:
+        """Numbers the backward pass keeps for one program: the operands of every product of a statement, and its states."""
+        encoder, unit = self.execution.encoder, self.execution.unit
+        encode = encoder.instruction_XI.size // encoder.instruction_XI.shape[1] + encoder.instruction_XI.shape[1]
+        look_up = encoder.width * (self.num_slots + self.num_numbers) + unit.views_XG.shape[0]
+        compute = 2 * unit.views_XG.shape[1] + self.num_numbers  # both views, their product, the gate; the result
+        change = 2 * self.num_slots * self.num_numbers + self.num_slots * self.num_slots
+        return num_statements * (encode + look_up + compute + change)

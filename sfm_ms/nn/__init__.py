@@ -1,0 +1,1 @@
+"""Small Cells, one idea a file."""

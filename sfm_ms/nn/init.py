@@ -1,0 +1,16 @@
+"""Initial values of Parameters, drawn from one NumPy generator so that a seed fixes a model on every backend."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Parameter, Tensor
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float | None = None) -> Parameter:
+    """Normal numbers; `std` is 1/sqrt(rows) where it is left out, which keeps the variance through `x @ parameter`."""
+    std = shape[0] ** -0.5 if std is None else std
+    return Parameter(Tensor((rng.standard_normal(shape) * std).astype(np.float32)))
+
+
+def zeros(shape: tuple[int, ...]) -> Parameter:
+    return Parameter(Tensor(np.zeros(shape, np.float32)))

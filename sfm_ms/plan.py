@@ -1,0 +1,49 @@
+"""What a recipe costs before it runs: parameters, memory, floating-point operations."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sfm_ms.models import build
+from sfm_ms.recipe import Recipe
+from sfm_ms.tasks import state_tracking
+
+FLOAT_BYTES = 4
+COPIES = 4  # a parameter, its gradient and AdamW's two moments
+BACKWARD = 2  # the backward pass takes twice the operations of the forward pass
+
+
+class Plan(NamedTuple):
+    num_parameters: int
+    parameter_bytes: int  # with gradients and moments
+    activation_bytes: int  # kept for the backward pass of one segment
+    forward_flops: int  # of the longest training program
+    training_flops: int  # of all steps, padding included
+
+    def lines(self) -> list[str]:
+        """The plan for people."""
+        return [
+            f"parameters            {self.num_parameters:,}",
+            f"memory per device     {(self.parameter_bytes + self.activation_bytes) / 2**20:,.1f} MiB"
+            f" (parameters, gradients and moments {self.parameter_bytes / 2**20:,.1f}, activations {self.activation_bytes / 2**20:,.1f})",
+            f"FLOPs, one program    {self.forward_flops / 1e6:,.2f} M forward (the longest training program)",
+            f"FLOPs, training       {self.training_flops / 1e12:,.2f} T",
+        ]
+
+
+def plan(recipe: Recipe) -> Plan:
+    """Computed from the model's shapes; nothing is run on a device."""
+    model = build(recipe, state_tracking.input_shape(recipe.task.num_variables))
+    training = recipe.training
+    num_statements = recipe.task.num_variables + recipe.task.max_operations
+    num_segments = -(-num_statements // training.segment_statements)
+    forward = model.flops(num_segments * training.segment_statements)
+    passes = 1 + BACKWARD + (num_segments > 1)  # with several segments the forward pass is made twice
+    num_parameters = sum(parameter.size for parameter in model.trainable_params())
+    return Plan(
+        num_parameters,
+        num_parameters * FLOAT_BYTES * COPIES,
+        model.activations(training.segment_statements) * FLOAT_BYTES * training.batch_size,
+        forward,
+        forward * passes * training.batch_size * training.steps,
+    )

@@ -1,0 +1,121 @@
+"""Every field a recipe may hold. A YAML section is a class here, a YAML key is one of its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number; an open end leaves the bound itself out."""
+
+    low: float
+    high: float | None = None
+    open_low: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.open_low else value >= self.low
+        return above and (self.high is None or value <= self.high)
+
+    def __str__(self) -> str:
+        above = f"> {self.low:g}" if self.open_low else f">= {self.low:g}"
+        return above if self.high is None else f"{above} and <= {self.high:g}"
+
+
+Count = Annotated[int, Range(1)]
+Fraction = Annotated[float, Range(0, 1)]
+Positive = Annotated[float, Range(0, open_low=True)]
+NonNegative = Annotated[float, Range(0)]
+
+# A rule that joins several fields reports (path, what is wrong).
+Problems = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class StateTrackingTask:
+    """Programs over bounded variables; see sfm_ms/tasks/state_tracking.py."""
+
+    family: Literal["classic"] = "classic"
+    num_variables: Annotated[int, Range(1, 26)] = 5
+    min_operations: Count = 3  # training programs have min..max operations after the initial assignments
+    max_operations: Count = 20
+    train_programs: Count = 10_000  # distinct programs; training goes over them again and again
+    validation_programs: Count = 500
+    test_programs: Count = 1_000  # at every test length
+    test_base_operations: Count = 10
+    test_multipliers: tuple[Count, ...] = (1, 2, 4, 8, 16, 32)  # test on exactly base x multiplier operations
+    window_lines: tuple[Count, ...] = (8, 16, 45)  # the trivial readers that see only the last lines
+    # What the loss may look at: the final value only; also the queried variable after every statement; or all variables.
+    supervision: Literal["answer", "queried", "all"] = "queried"
+    statement_weight: NonNegative = 4.0  # weight of the mean loss after the statements, beside 1 for the answer
+
+    def problems(self) -> Problems:
+        if self.min_operations > self.max_operations:
+            yield "min_operations", f"expected at most max_operations = {self.max_operations}, got {self.min_operations}"
+        for name in ("test_multipliers", "window_lines"):
+            values = getattr(self, name)
+            if not values or list(values) != sorted(set(values)):
+                yield name, f"expected one or more rising numbers, got {list(values)}"
+
+
+@dataclass(frozen=True)
+class StateTrackerModel:
+    """A bank of slots that statements read and write one after the other; see sfm_ms/models/state_tracker.py."""
+
+    kind: Literal["state_tracker"] = "state_tracker"
+    num_slots: Count = 16
+    value_dim: Annotated[int, Range(34)] = 48  # width of a value's code: 33 number features, the rest learned
+    token_dim: Count = 32
+    instruction_dim: Count = 64
+    unit_dim: Count = 256  # products in the arithmetic unit
+    forget_gate: bool = False  # let statements decay all slots: a_t < 1 in the gated delta rule
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """AdamW with bias correction, linear warm-up, cosine decay and clipping by the global norm."""
+
+    learning_rate: Positive = 3e-3
+    final_learning_rate: NonNegative = 1e-5
+    warmup_steps: Annotated[int, Range(0)] = 100
+    betas: tuple[Fraction, Fraction] = (0.9, 0.98)
+    epsilon: Positive = 1e-8
+    weight_decay: NonNegative = 0.01  # on matrices; never on biases
+    clip_norm: Positive = 1.0
+
+
+@dataclass(frozen=True)
+class Training:
+    steps: Count = 3_000
+    batch_size: Count = 32
+    segment_statements: Count = 25  # statements in the compiled graph; longer programs pass through it again, state carried
+    log_every: Count = 100
+    validate_every: Count = 500
+    checkpoint_every: Count = 500
+    keep_checkpoints: Count = 2  # newest ones; the best by validation is kept besides
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    batch_size: Count = 250
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str = ""  # of the run folder runs/<name>; the recipe's own name where it is left out
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0  # initial weights, training programs and their order
+    task: StateTrackingTask = StateTrackingTask()
+    model: StateTrackerModel = StateTrackerModel()
+    optimizer: Optimizer = Optimizer()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+
+    def problems(self) -> Problems:
+        if self.optimizer.warmup_steps >= self.training.steps:
+            yield "optimizer.warmup_steps", f"expected fewer than training.steps = {self.training.steps}, got {self.optimizer.warmup_steps}"
+        if self.optimizer.final_learning_rate > self.optimizer.learning_rate:
+            yield "optimizer.final_learning_rate", f"expected at most optimizer.learning_rate = {self.optimizer.learning_rate:g}, got {self.optimizer.final_learning_rate:g}"
+        if self.training.batch_size > self.task.train_programs:
+            yield "training.batch_size", f"expected at most task.train_programs = {self.task.train_programs}, got {self.training.batch_size}"

@@ -1,0 +1,86 @@
+"""A run: the folder runs/<name>/ with the resolved recipe, metrics, log, results, plots and checkpoints."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from sfm_ms.recipe import Recipe, read, to_yaml
+from sfm_ms.recipe.load import flatten
+
+
+class RunError(ValueError):
+    """The run folder cannot be used for what was asked; the message says why and what to do."""
+
+
+class RunFolder:
+    """Paths and small files of one run."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.checkpoints, self.plots = path / "checkpoints", path / "plots"
+        self.recipe_file, self.metrics_file = path / "recipe.yaml", path / "metrics.csv"
+        self.results_file, self.log_file = path / "results.json", path / "log.txt"
+
+    @classmethod
+    def for_training(cls, runs: Path, recipe: Recipe) -> RunFolder:
+        """A new folder for the recipe, or the one it was begun in; raises RunError where another recipe's run is there."""
+        run = cls(runs / recipe.name)
+        if run.recipe_file.is_file():
+            _expect_same(run.recipe(), recipe, run.path)
+        elif run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+            raise RunError(f"{run.path} exists and is not a run; choose another name with name=...")
+        else:
+            run.path.mkdir(parents=True, exist_ok=True)
+            run.recipe_file.write_text(to_yaml(recipe), encoding="utf-8")
+        return run
+
+    @classmethod
+    def existing(cls, runs: Path, run: str) -> RunFolder:
+        """The run of that path or name."""
+        for path in (Path(run), runs / run):
+            if (path / "recipe.yaml").is_file():
+                return cls(path)
+        known = sorted(path.parent.name for path in runs.glob("*/recipe.yaml"))
+        raise RunError(f"no run '{run}': no recipe.yaml in {run} or {runs / run}; runs here: {', '.join(known) or 'none'}")
+
+    def recipe(self) -> Recipe:
+        return read(self.recipe_file)
+
+    def log(self, message: str) -> None:
+        with self.log_file.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
+
+    def append_metrics(self, row: dict) -> None:
+        is_new = not self.metrics_file.exists()
+        with self.metrics_file.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row)
+            if is_new:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def cut_metrics(self, last_step: int) -> None:
+        """Drop the rows of steps after a checkpoint that training goes on from."""
+        if self.metrics_file.exists():
+            with self.metrics_file.open(newline="", encoding="utf-8") as file:
+                rows = [row for row in csv.DictReader(file) if int(row["step"]) <= last_step]
+            self.metrics_file.unlink()
+            for row in rows:
+                self.append_metrics(row)
+
+    def write_results(self, results: dict) -> None:
+        new = self.results_file.with_suffix(".new")
+        new.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        new.replace(self.results_file)
+
+
+def _expect_same(old: Recipe, new: Recipe, path: Path) -> None:
+    before, now = flatten(old), flatten(new)
+    changes: Iterable[str] = [f"  {key}: {before[key]} there, {now[key]} now" for key in now if before[key] != now[key]]
+    if changes:
+        raise RunError("\n".join([f"{path} is the run of another recipe; choose another name with name=... or remove it:", *changes]))
+
+

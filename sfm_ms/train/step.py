@@ -1,0 +1,97 @@
+"""One training step: exact gradients through programs of any length with a graph of one segment.
+
+A forward pass over the segments keeps the state at their borders; then each segment, the last one first, is run again
+with its gradient, and the gradient with respect to its first state goes into the segment before it.
+"""
+
+from __future__ import annotations
+
+import mindspore
+from mindspore import Tensor, nn, ops
+from mindspore import dtype as mstype
+
+from sfm_ms.data.batches import Batch
+from sfm_ms.recipe.schema import Recipe
+from sfm_ms.train.loss import weighted_nll
+from sfm_ms.train.optim import Update
+
+
+class SegmentLoss(nn.Cell):
+    """The loss of a segment plus what later segments make of its last state, given by that state's gradient."""
+
+    def __init__(self, model: nn.Cell):
+        super().__init__()
+        self.model = model
+
+    def construct(self, statements, questions, labels, weights, state, next_state_gradient):
+        log_probabilities, next_state = self.model(statements, questions, state)
+        loss = weighted_nll(log_probabilities, labels, weights)
+        correct = (log_probabilities.argmax(-1) == labels).astype(mstype.float32)
+        counted = (weights > 0).astype(mstype.float32)
+        return loss + (next_state * next_state_gradient).sum(), loss, (correct * counted).sum()
+
+
+class SegmentGradient(nn.Cell):
+    """-> (loss, number of right values), (gradient of the first state, gradients of the parameters)."""
+
+    def __init__(self, model: nn.Cell, parameters):
+        super().__init__()
+        self.value_and_grad = mindspore.value_and_grad(SegmentLoss(model), 4, mindspore.ParameterTuple(parameters), has_aux=True)
+
+    def construct(self, statements, questions, labels, weights, state, next_state_gradient):
+        (_, loss, correct), gradients = self.value_and_grad(statements, questions, labels, weights, state, next_state_gradient)
+        return (loss, correct), gradients
+
+
+class Advance(nn.Cell):
+    """-> the state after a segment."""
+
+    def __init__(self, model: nn.Cell):
+        super().__init__()
+        self.model = model
+
+    def construct(self, statements, questions, state):
+        return self.model(statements, questions, state)[1]
+
+
+class Add(nn.Cell):
+    """(*n tensors, *n tensors) -> their n sums."""
+
+    def construct(self, *tensors):
+        half = len(tensors) // 2
+        return tuple([tensors[i] + tensors[half + i] for i in range(half)])
+
+
+class TrainingStep:
+    """(batch, learning rate) -> loss, gradient norm and share of right values of a batch; changes the model."""
+
+    def __init__(self, model: nn.Cell, recipe: Recipe):
+        self.model, self.segment = model, recipe.training.segment_statements
+        self.update = Update(list(model.trainable_params()), recipe.optimizer)
+        self.gradient = SegmentGradient(model, self.update.parameters_in_order)
+        self.advance, self.add = Advance(model), Add()
+        self.zero_state = model.initial_state(recipe.training.batch_size)
+
+    def __call__(self, batch: Batch, rate: float) -> tuple[float, float, float]:
+        questions = Tensor(batch.questions_BQ)
+        segments = [slice(start, start + self.segment) for start in range(0, batch.statements_BTW.shape[1], self.segment)]
+        states = [self.zero_state]
+        for segment in segments[:-1]:
+            states.append(self.advance(Tensor(batch.statements_BTW[:, segment]), questions, states[-1]))
+
+        state_gradient, gradients = self.zero_state, None
+        losses, corrects = [], []
+        for segment, state in zip(reversed(segments), reversed(states), strict=True):
+            arrays = (batch.statements_BTW, batch.labels_BTQ, batch.weights_BTQ)
+            statements, labels, weights = (Tensor(array[:, segment]) for array in arrays)
+            (loss, correct), (state_gradient, new) = self.gradient(statements, questions, labels, weights, state, state_gradient)
+            gradients = new if gradients is None else self.add(*gradients, *new)
+            losses.append(loss)
+            corrects.append(correct)
+        norm = self.update(Tensor(rate, mstype.float32), *gradients)
+        num_counted = (batch.weights_BTQ > 0).sum()
+        return _sum(losses), float(norm.asnumpy()), _sum(corrects) / num_counted
+
+
+def _sum(tensors: list[Tensor]) -> float:
+    return float(sum(tensor.asnumpy() for tensor in tensors))

@@ -1,0 +1,156 @@
+"""The one training loop: batches in, steps, metrics, validation, checkpoints; resumes bit for bit where a run was left."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from sfm_ms.data.batches import TrainingBatches
+from sfm_ms.models import build
+from sfm_ms.recipe import Recipe
+from sfm_ms.tasks import state_tracking
+from sfm_ms.train import checkpoint
+from sfm_ms.train.metrics import Answerer, Interval
+from sfm_ms.train.optim import learning_rate
+from sfm_ms.train.run_folder import RunFolder
+from sfm_ms.train.step import TrainingStep
+
+FIGURES = ("loss", "value_accuracy", "gradient_norm")
+
+
+class Interrupted(Exception):
+    """Training was asked to stop and has saved its state; the message says at which step."""
+
+
+def train(recipe: Recipe, runs: Path) -> RunFolder:
+    """Train the recipe in runs/<name>, going on from the newest whole checkpoint there.
+
+    Raises RunError (another recipe's folder), CheckpointError (no whole checkpoint) or Interrupted (Ctrl-C, SIGTERM).
+    """
+    run = RunFolder.for_training(runs, recipe)
+    loop = _Loop(recipe, run)
+    loop.resume()
+    if loop.step < recipe.training.steps:
+        loop.report(f"{run.path}: {loop.num_parameters:,} parameters, from step {loop.step} to {recipe.training.steps}")
+        with _StopSignals() as stop:
+            loop.run_until_done(stop)
+    return run
+
+
+class _Loop:
+    """What a step changes (model, optimizer, interval, best score, step) and what it needs."""
+
+    def __init__(self, recipe: Recipe, run: RunFolder):
+        self.recipe, self.folder = recipe, run
+        task, training = recipe.task, recipe.training
+        self.model = build(recipe, state_tracking.input_shape(task.num_variables))
+        self.parameters = {parameter.name: parameter for parameter in self.model.trainable_params()}
+        self.num_parameters = sum(parameter.size for parameter in self.parameters.values())
+        self.take_step = TrainingStep(self.model, recipe)
+        self.optimizer_state = self.take_step.update.state()
+        self.answer = Answerer(self.model, training.segment_statements, recipe.evaluation.batch_size)
+        self.step, self.interval, self.best = 0, Interval(FIGURES), None
+
+    def resume(self) -> None:
+        """Take up the state of the newest whole checkpoint, if there is one."""
+        found = checkpoint.load_newest(self.folder.checkpoints)
+        if found is None:
+            self.folder.cut_metrics(0)
+            return
+        saved, warnings = found
+        for warning in warnings:
+            self.report(f"passed over a damaged checkpoint: {warning}")
+        checkpoint.restore(self.parameters, saved.model)
+        checkpoint.restore(self.optimizer_state, saved.optimizer)
+        self.step, self.best = saved.state["step"], saved.state["best"]
+        self.interval = Interval(FIGURES, saved.state["interval"])
+        self.folder.cut_metrics(self.step)
+
+    def run_until_done(self, stop: _StopSignals) -> None:
+        training = self.recipe.training
+        batches = TrainingBatches(self.recipe)
+        self.validation = self._validation_programs()
+        bar = tqdm(total=training.steps, initial=self.step, unit="step", disable=not sys.stderr.isatty())
+        self.interval_began, self.interval_first_step = time.perf_counter(), self.step
+        while self.step < training.steps:
+            rate = learning_rate(self.recipe.optimizer, self.step, training.steps)
+            loss, norm, accuracy = self.take_step(batches[self.step], rate)
+            self.interval.add(loss=loss, value_accuracy=accuracy, gradient_norm=norm)
+            self.step += 1
+            bar.update()
+            if not np.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss} at step {self.step}; the last checkpoint is from before")
+            is_last = self.step == training.steps
+            is_new_best = False
+            if self.step % training.log_every == 0 or is_last:
+                is_new_best = self.end_interval(rate, validate=self.step % training.validate_every == 0 or is_last)
+            if self.step % training.checkpoint_every == 0 or is_new_best or is_last or stop.requested:
+                self.save(is_new_best)
+            if stop.requested and not is_last:
+                raise Interrupted(f"stopped at step {self.step} of {training.steps}, saved in {self.folder.path}")
+        bar.close()
+
+    def end_interval(self, rate: float, validate: bool) -> bool:
+        """Write the interval's means; True where validation is at its best so far."""
+        row = {"step": self.step, "learning_rate": rate, **self.interval.means(), "validation_exact_match": ""}
+        speed = (self.step - self.interval_first_step) * self.recipe.training.batch_size / (time.perf_counter() - self.interval_began)
+        line = f"step {self.step:>6}  loss {row['loss']:.4f}  values right {row['value_accuracy']:.2%}  {speed:.0f} programs/s"
+        is_new_best = False
+        if validate:
+            programs, truth = self.validation
+            exact_match = float((self.answer(programs) == truth).mean())
+            is_new_best = self.best is None or exact_match >= self.best["exact_match"]
+            if is_new_best:
+                self.best = {"step": self.step, "exact_match": exact_match}
+            row["validation_exact_match"] = exact_match
+            line += f"  validation {exact_match:.1%}"
+        self.folder.append_metrics(row)
+        self.report(line)
+        self.interval = Interval(FIGURES)
+        self.interval_began, self.interval_first_step = time.perf_counter(), self.step
+        return is_new_best
+
+    def save(self, is_new_best: bool) -> None:
+        state = {"step": self.step, "interval": self.interval.state(), "best": self.best}
+        arrays = checkpoint.arrays
+        whole = checkpoint.Checkpoint(arrays(self.parameters), arrays(self.optimizer_state), state)
+        checkpoint.save(self.folder.checkpoints, self.step, whole, self.recipe.training.keep_checkpoints)
+        if is_new_best:
+            checkpoint.point(self.folder.checkpoints, "best", self.step)
+
+    def report(self, line: str) -> None:
+        """To the log file and, above a progress bar, to the screen."""
+        self.folder.log(line)
+        tqdm.write(line)
+
+    def _validation_programs(self) -> tuple[state_tracking.Programs, np.ndarray]:
+        task = self.recipe.task
+        indices = np.arange(task.validation_programs)
+        stream = state_tracking.VALIDATION_STREAM
+        programs = state_tracking.generate(self.recipe.seed, stream, indices, task.min_operations, task.max_operations, task.num_variables)
+        return programs, state_tracking.answers(programs, state_tracking.run(programs)[0])
+
+
+class _StopSignals:
+    """Turns the first Ctrl-C or SIGTERM into a request to stop after the step; a second one acts as it always does."""
+
+    def __init__(self):
+        self.requested = False
+
+    def __enter__(self) -> _StopSignals:
+        self.before = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _request(self, number: int, _frame: object) -> None:
+        self.requested = True
+        signal.signal(number, self.before[number])
+        tqdm.write(f"{signal.Signals(number).name}: saving after this step")
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

@@ -8,7 +8,7 @@ packages |= {f"sfm_ms.ops.{name}" for name in find_packages("ops")}
 setup(
     name="sfm-ms",
     version="0.1.0",
-    description="State-Flow Machines on MindSpore: models that keep a program's state in slots and update it with the delta rule",
+    description="State-Flow Machines on MindSpore: a program's state in slots, updated with the delta rule",
     license="MIT",
     python_requires=">=3.11,<3.12",
     packages=sorted(packages),

@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     recipe_command("train", _train, "train a recipe in runs/<name>, going on where that run was left")
     evaluation = command("eval", _eval, "evaluate a run from its checkpoint alone")
     evaluation.add_argument("run", metavar="RUN", help="a folder, or the name of one in runs/")
-    evaluation.add_argument("--multipliers", type=_positive, nargs="+", metavar="N", help="test lengths, e.g. 1 32 128; only printed")
+    evaluation.add_argument(
+        "--multipliers", type=_positive, nargs="+", metavar="N", help="test lengths, e.g. 1 32 128; only printed"
+    )
     return parser
 
 

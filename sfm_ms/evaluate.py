@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from sfm_ms import plots
+from sfm_ms.data.splits import test_programs
 from sfm_ms.models import build
-from sfm_ms.recipe.schema import StateTrackingTask
+from sfm_ms.recipe import Recipe
 from sfm_ms.tasks import state_tracking
 from sfm_ms.train import checkpoint
 from sfm_ms.train.metrics import Answerer
@@ -44,7 +45,7 @@ def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
     }
     lengths = recipe.task.test_multipliers if multipliers is None else tuple(multipliers)
     for multiplier in lengths:
-        for name, figure in _at_length(answer, recipe.task, recipe.seed, multiplier).items():
+        for name, figure in _at_length(answer, recipe, multiplier).items():
             results[name][str(multiplier)] = figure
     if lengths == recipe.task.test_multipliers:
         run.write_results(results)
@@ -53,25 +54,18 @@ def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
     return results
 
 
-def _at_length(answer: Answerer, task: StateTrackingTask, seed: int, multiplier: int) -> dict:
-    programs = test_programs(task, seed, multiplier)
-    truth = state_tracking.answers(programs, state_tracking.run(programs)[0])
+def _at_length(answer: Answerer, recipe: Recipe, multiplier: int) -> dict:
+    programs = test_programs(recipe, multiplier)
+    truth = state_tracking.true_answers(programs)
     predicted = answer(programs)
     majority, majority_accuracy = state_tracking.majority_class(truth)
-    readers = {str(lines): state_tracking.window_reader(programs, lines, majority) for lines in task.window_lines}
+    readers = {str(lines): state_tracking.window_reader(programs, lines, majority) for lines in recipe.task.window_lines}
     return {
         "exact_match": float((predicted == truth).mean()),
         "close_match": float((np.abs(predicted - truth) < CLOSE).mean()),
         "majority_class": majority_accuracy,
         "window_reader": {lines: float((guess == truth).mean()) for lines, guess in readers.items()},
     }
-
-
-def test_programs(task: StateTrackingTask, seed: int, multiplier: int) -> state_tracking.Programs:
-    """Test programs of exactly test_base_operations x multiplier operations, from a stream that training never uses."""
-    operations = task.test_base_operations * multiplier
-    stream = state_tracking.FIRST_TEST_STREAM + multiplier
-    return state_tracking.generate(seed, stream, np.arange(task.test_programs), operations, operations, task.num_variables)
 
 
 def table(results: dict, base_operations: int) -> str:

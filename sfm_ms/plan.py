@@ -22,10 +22,11 @@ class Plan(NamedTuple):
 
     def lines(self) -> list[str]:
         """The plan for people."""
+        parameters, activations = (size / 2**20 for size in (self.parameter_bytes, self.activation_bytes))
         return [
             f"parameters            {self.num_parameters:,}",
-            f"memory per device     {(self.parameter_bytes + self.activation_bytes) / 2**20:,.1f} MiB"
-            f" (parameters, gradients and moments {self.parameter_bytes / 2**20:,.1f}, activations {self.activation_bytes / 2**20:,.1f})",
+            f"memory per device     {parameters + activations:,.1f} MiB"
+            f" (parameters, gradients and moments {parameters:,.1f}, activations {activations:,.1f})",
             f"FLOPs, one program    {self.forward_flops / 1e6:,.2f} M forward (the longest training program)",
             f"FLOPs, training       {self.training_flops / 1e12:,.2f} T",
         ]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sfm_ms.data.splits import training_programs
 from sfm_ms.recipe.schema import Recipe
 from sfm_ms.tasks import state_tracking
 
@@ -30,9 +31,7 @@ class TrainingBatches:
     def __init__(self, recipe: Recipe):
         task = recipe.task
         self.seed, self.batch_size, self.num_programs = recipe.seed, recipe.training.batch_size, task.train_programs
-        programs = state_tracking.generate(
-            recipe.seed, state_tracking.TRAIN_STREAM, np.arange(task.train_programs), task.min_operations, task.max_operations, task.num_variables
-        )
+        programs = training_programs(recipe)
         self.statements = state_tracking.encode(programs)
         asked, self.labels, self.weights = state_tracking.supervise(programs, task.supervision, task.statement_weight)
         self.questions = state_tracking.question_tokens(asked)
@@ -41,7 +40,9 @@ class TrainingBatches:
 
     def __getitem__(self, step: int) -> Batch:
         rows = np.array([self._program(position) for position in range(step * self.batch_size, (step + 1) * self.batch_size)])
-        statements, labels, weights = (in_segments(array[rows], self.segment) for array in (self.statements, self.labels, self.weights))
+        statements, labels, weights = (
+            in_segments(array[rows], self.segment) for array in (self.statements, self.labels, self.weights)
+        )
         return Batch(statements, self.questions[rows], labels, weights)
 
     def _program(self, position: int) -> int:

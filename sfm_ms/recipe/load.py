@@ -1,4 +1,4 @@
-"""Reads a YAML recipe: finds it by name, merges its `base:`, applies `a.b=c`, checks all of it and reports all errors at once."""
+"""Reads a YAML recipe: finds it by name, merges its `base:`, applies `a.b=c` and reports all errors at once."""
 
 from __future__ import annotations
 
@@ -160,7 +160,9 @@ def _apply(override: str, tree: dict, errors: list[str]) -> None:
 def _build(cls: type, tree: Any, path: str, errors: list[str]) -> Any:
     """An instance of the dataclass from a mapping; errors are collected and None stands where one was found."""
     if not isinstance(tree, dict):
-        errors.append(f"{path.rstrip('.')}: expected a section with keys such as {dataclasses.fields(cls)[0].name}, got {_shown(tree)}")
+        errors.append(
+            f"{path.rstrip('.')}: expected a section with keys such as {dataclasses.fields(cls)[0].name}, got {_shown(tree)}"
+        )
         return None
     hints = get_type_hints(cls, include_extras=True)
     errors_before = len(errors)
@@ -184,7 +186,9 @@ def _value(hint: Any, value: Any, path: str, errors: list[str]) -> Any:
         return _tuple(get_args(hint), value, path, errors)
     if get_origin(hint) is Literal:
         if value not in get_args(hint):
-            errors.append(f"{path}: expected one of {', '.join(get_args(hint))}, got {_shown(value)}{_nearest(str(value), get_args(hint))}")
+            errors.append(
+                f"{path}: expected one of {', '.join(get_args(hint))}, got {_shown(value)}{_nearest(str(value), get_args(hint))}"
+            )
         return value
     hint, *bounds = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     wanted = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}[hint]

@@ -53,7 +53,10 @@ class StateTrackingTask:
 
     def problems(self) -> Problems:
         if self.min_operations > self.max_operations:
-            yield "min_operations", f"expected at most max_operations = {self.max_operations}, got {self.min_operations}"
+            yield (
+                "min_operations",
+                f"expected at most max_operations = {self.max_operations}, got {self.min_operations}",
+            )
         for name in ("test_multipliers", "window_lines"):
             values = getattr(self, name)
             if not values or list(values) != sorted(set(values)):
@@ -113,9 +116,15 @@ class Recipe:
     evaluation: Evaluation = Evaluation()
 
     def problems(self) -> Problems:
-        if self.optimizer.warmup_steps >= self.training.steps:
-            yield "optimizer.warmup_steps", f"expected fewer than training.steps = {self.training.steps}, got {self.optimizer.warmup_steps}"
-        if self.optimizer.final_learning_rate > self.optimizer.learning_rate:
-            yield "optimizer.final_learning_rate", f"expected at most optimizer.learning_rate = {self.optimizer.learning_rate:g}, got {self.optimizer.final_learning_rate:g}"
-        if self.training.batch_size > self.task.train_programs:
-            yield "training.batch_size", f"expected at most task.train_programs = {self.task.train_programs}, got {self.training.batch_size}"
+        optimizer, training = self.optimizer, self.training
+        if optimizer.warmup_steps >= training.steps:
+            yield "optimizer.warmup_steps", f"expected fewer than training.steps = {training.steps}, got {optimizer.warmup_steps}"
+        if optimizer.final_learning_rate > optimizer.learning_rate:
+            limit = f"expected at most optimizer.learning_rate = {optimizer.learning_rate:g}"
+            yield "optimizer.final_learning_rate", f"{limit}, got {optimizer.final_learning_rate:g}"
+        if training.batch_size > self.task.train_programs:
+            limit = f"expected at most task.train_programs = {self.task.train_programs}"
+            yield "training.batch_size", f"{limit}, got {training.batch_size}"
+        if training.validate_every % training.log_every:
+            limit = f"expected a multiple of training.log_every = {training.log_every}"
+            yield "training.validate_every", f"{limit}, got {training.validate_every}"

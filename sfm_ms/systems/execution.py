@@ -39,7 +39,7 @@ class ExecutionSystem(nn.Cell):
         statements_MW = statements_BTW.reshape(num_programs * num_statements, width)
         lookup, constants, gate, write_key, beta, decay = self.encoder(statements_MW, codes_CV)
         operands = (lookup, constants, gate, *write_operands(write_key, beta, decay))
-        by_statement = [ops.unbind(operand.reshape((num_programs, num_statements) + operand.shape[1:]), 1) for operand in operands]
+        by_statement = [self.unstack(operand, num_programs) for operand in operands]
         states = []
         for t in range(num_statements):
             lookup_BWN, constants_BX, gate_BH, erase_BNN, scaled_BN1 = [operand[t] for operand in by_statement]
@@ -49,3 +49,8 @@ class ExecutionSystem(nn.Cell):
             slots_BNC = write(slots_BNC, erase_BNN, scaled_BN1, result_BC)
             states.append(slots_BNC)
         return ops.stack(states, 1)
+
+    def unstack(self, operand_MX, num_programs):
+        """(B * T, ...) -> T times (B, ...): indexing one statement after the other would copy the whole at each."""
+        shape = operand_MX.shape
+        return ops.unbind(operand_MX.reshape((num_programs, shape[0] // num_programs, *shape[1:])), 1)

@@ -16,12 +16,14 @@ from typing import Any
 Value = int | float | bool
 
 _BINARY = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
-    ast.Div: operator.truediv, ast.Pow: operator.pow, ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor,
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
+    ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor,
 }  # fmt: skip
 _UNARY = {ast.UAdd: operator.pos, ast.USub: operator.neg, ast.Not: operator.not_, ast.Invert: operator.invert}
 _COMPARE = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip
 
 
@@ -76,7 +78,9 @@ def _parse(source: str, mode: str) -> Any:
         return ast.parse(source, mode=mode)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
-        raise ProgramError(f"{type(error).__name__}: {getattr(error, 'msg', error)}" + (f" (line {line})" if line else "")) from None
+        raise ProgramError(
+            f"{type(error).__name__}: {getattr(error, 'msg', error)}" + (f" (line {line})" if line else "")
+        ) from None
 
 
 @dataclass
@@ -107,7 +111,7 @@ class _Machine:
                 for target in targets:
                     self.assign(target, value)
             case ast.AugAssign(target=ast.Name(id=name)):
-                self.variables[name] = self.store(self.binary(node.op, self.value(ast.copy_location(ast.Name(name), node)), self.value(node.value), node))
+                self.variables[name] = self.store(self.binary(node.op, self.variable(name), self.value(node.value), node))
             case ast.If():
                 self.run(node.body if self.value(node.test) else node.orelse)
                 return
@@ -169,9 +173,7 @@ class _Machine:
             case ast.Constant(value=bool() | int() | float() as value):
                 return value
             case ast.Name(id=name):
-                if name not in self.variables:
-                    raise NameError(f"name '{name}' is not defined")
-                return self.variables[name]
+                return self.variable(name)
             case ast.BinOp():
                 return self.binary(node.op, self.value(node.left), self.value(node.right), node)
             case ast.UnaryOp():
@@ -183,6 +185,11 @@ class _Machine:
             case ast.IfExp():
                 return self.value(node.body if self.value(node.test) else node.orelse)
         raise self.unsupported(node)
+
+    def variable(self, name: str) -> Value:
+        if name not in self.variables:
+            raise NameError(f"name '{name}' is not defined")
+        return self.variables[name]
 
     def boolean(self, node: ast.BoolOp) -> Value:
         stops_at = isinstance(node.op, ast.Or)

@@ -23,9 +23,6 @@ OPERATORS = ("", "+", "-", "*")
 VARIABLES = "abcdefghijklmnopqrstuvwxyz"
 _SYMBOLS = ("<pad>", "=", "+", "-", "*", "?")
 
-# Streams of random numbers that never meet: training, validation, and one for every test length.
-TRAIN_STREAM, VALIDATION_STREAM, FIRST_TEST_STREAM = 0, 1, 2
-
 
 @dataclass(frozen=True)
 class Programs:
@@ -57,7 +54,9 @@ class Programs:
         return lines
 
 
-def generate(seed: int, stream: int, indices: np.ndarray, min_operations: int, max_operations: int, num_variables: int = 5) -> Programs:
+def generate(
+    seed: int, stream: int, indices: np.ndarray, min_operations: int, max_operations: int, num_variables: int = 5
+) -> Programs:
     """Programs `indices` of a stream; program i is a pure function of (seed, stream, i) and of the distribution."""
     num_statements = num_variables + max_operations
     draws = np.empty((len(indices), num_statements + 1, 6))
@@ -148,8 +147,12 @@ def question_tokens(variables: np.ndarray) -> np.ndarray:
     return (variables + len(_SYMBOLS)).astype(np.int32)
 
 
-def answers(programs: Programs, values: np.ndarray) -> np.ndarray:
+def true_answers(programs: Programs) -> np.ndarray:
     """The final value of each program's queried variable, (P,)."""
+    return _final(programs, run(programs)[0])
+
+
+def _final(programs: Programs, values: np.ndarray) -> np.ndarray:
     return values[np.arange(len(programs)), programs.lengths - 1, programs.queried]
 
 
@@ -188,4 +191,4 @@ def majority_class(labels: np.ndarray) -> tuple[int, float]:
 def window_reader(programs: Programs, window: int, otherwise: int) -> np.ndarray:
     """Answers of an exact interpreter that sees only the last `window` lines, or `otherwise` where those do not tell."""
     values, known = run(programs, window)
-    return np.where(answers(programs, known), answers(programs, values), otherwise)
+    return np.where(_final(programs, known), _final(programs, values), otherwise)

@@ -1,7 +1,7 @@
 """Checkpoints that are either whole or not there: written aside, synced, hashed, renamed; verified when read.
 
-    checkpoints/step_<n>/{model.safetensors, optimizer.safetensors, state.json, manifest.json}
-    checkpoints/last, checkpoints/best        links to one of these
+checkpoints/step_<n>/{model.safetensors, optimizer.safetensors, state.json, manifest.json}
+checkpoints/last, checkpoints/best        links to one of these
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def point(folder: Path, link: str, step: int) -> None:
 def linked_step(folder: Path, link: str) -> int | None:
     """The step that `last` or `best` names."""
     target = folder / link
-    return int(os.readlink(target).removeprefix("step_")) if target.is_symlink() else None
+    return int(target.readlink().name.removeprefix("step_")) if target.is_symlink() else None
 
 
 def load_newest(folder: Path, preferred: str = "last") -> tuple[Checkpoint, list[str]] | None:

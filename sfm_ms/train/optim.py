@@ -29,7 +29,9 @@ class Update(nn.Cell):
         super().__init__()
         matrices = [parameter for parameter in parameters if parameter.ndim > 1]
         biases = [parameter for parameter in parameters if parameter.ndim <= 1]
-        groups = [{"params": group, "weight_decay": decay} for group, decay in ((matrices, config.weight_decay), (biases, 0.0)) if group]
+        groups = [
+            {"params": group, "weight_decay": decay} for group, decay in ((matrices, config.weight_decay), (biases, 0.0)) if group
+        ]
         names = [parameter.name for parameter in matrices + biases]
         self.adamw = optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=config.epsilon)
         self.parameters_in_order = matrices + biases
@@ -48,5 +50,7 @@ class Update(nn.Cell):
         """Moments and the step count, by name: with the model's parameters, all that training needs to go on."""
         names = [parameter.name for parameter in self.parameters_in_order]
         moments = {"first_moment": self.adamw.exp_avg, "second_moment": self.adamw.exp_avg_sq}
-        state = {f"{moment}.{name}": value for moment, values in moments.items() for name, value in zip(names, values, strict=True)}
+        state = {
+            f"{moment}.{name}": value for moment, values in moments.items() for name, value in zip(names, values, strict=True)
+        }
         return {**state, "num_updates": self.adamw.state_step}

@@ -81,6 +81,6 @@ def _expect_same(old: Recipe, new: Recipe, path: Path) -> None:
     before, now = flatten(old), flatten(new)
     changes: Iterable[str] = [f"  {key}: {before[key]} there, {now[key]} now" for key in now if before[key] != now[key]]
     if changes:
-        raise RunError("\n".join([f"{path} is the run of another recipe; choose another name with name=... or remove it:", *changes]))
-
-
+        raise RunError(
+            "\n".join([f"{path} is the run of another recipe; choose another name with name=... or remove it:", *changes])
+        )

@@ -7,7 +7,7 @@ with its gradient, and the gradient with respect to its first state goes into th
 from __future__ import annotations
 
 import mindspore
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 from mindspore import dtype as mstype
 
 from sfm_ms.data.batches import Batch

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sfm_ms.data.batches import TrainingBatches
+from sfm_ms.data.splits import validation_programs
 from sfm_ms.models import build
 from sfm_ms.recipe import Recipe
 from sfm_ms.tasks import state_tracking
@@ -74,7 +75,7 @@ class _Loop:
     def run_until_done(self, stop: _StopSignals) -> None:
         training = self.recipe.training
         batches = TrainingBatches(self.recipe)
-        self.validation = self._validation_programs()
+        self.validation = validation_programs(self.recipe)
         bar = tqdm(total=training.steps, initial=self.step, unit="step", disable=not sys.stderr.isatty())
         self.interval_began, self.interval_first_step = time.perf_counter(), self.step
         while self.step < training.steps:
@@ -98,12 +99,13 @@ class _Loop:
     def end_interval(self, rate: float, validate: bool) -> bool:
         """Write the interval's means; True where validation is at its best so far."""
         row = {"step": self.step, "learning_rate": rate, **self.interval.means(), "validation_exact_match": ""}
-        speed = (self.step - self.interval_first_step) * self.recipe.training.batch_size / (time.perf_counter() - self.interval_began)
+        speed = (
+            (self.step - self.interval_first_step) * self.recipe.training.batch_size / (time.perf_counter() - self.interval_began)
+        )
         line = f"step {self.step:>6}  loss {row['loss']:.4f}  values right {row['value_accuracy']:.2%}  {speed:.0f} programs/s"
         is_new_best = False
         if validate:
-            programs, truth = self.validation
-            exact_match = float((self.answer(programs) == truth).mean())
+            exact_match = float((self.answer(self.validation) == state_tracking.true_answers(self.validation)).mean())
             is_new_best = self.best is None or exact_match >= self.best["exact_match"]
             if is_new_best:
                 self.best = {"step": self.step, "exact_match": exact_match}
@@ -127,13 +129,6 @@ class _Loop:
         """To the log file and, above a progress bar, to the screen."""
         self.folder.log(line)
         tqdm.write(line)
-
-    def _validation_programs(self) -> tuple[state_tracking.Programs, np.ndarray]:
-        task = self.recipe.task
-        indices = np.arange(task.validation_programs)
-        stream = state_tracking.VALIDATION_STREAM
-        programs = state_tracking.generate(self.recipe.seed, stream, indices, task.min_operations, task.max_operations, task.num_variables)
-        return programs, state_tracking.answers(programs, state_tracking.run(programs)[0])
 
 
 class _StopSignals:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +71,9 @@ def evaluate(source: str, expression: str, *, limits: Limits = Limits()) -> Valu
     """The value of an expression after a program has run. Raises ProgramError."""
     machine = _Machine(limits, lambda value: value)
     machine.run(_parse(source, "exec").body)
-    return machine.value(_parse(expression, "eval").body)
+    node = _parse(expression, "eval").body
+    with _named(node):
+        return machine.value(node)
 
 
 def _parse(source: str, mode: str) -> Any:
@@ -83,6 +86,15 @@ def _parse(source: str, mode: str) -> Any:
         ) from None
 
 
+@contextmanager
+def _named(node: ast.AST) -> Iterator[None]:
+    """Turns what Python's own operators raise into a ProgramError with the line."""
+    try:
+        yield
+    except (ArithmeticError, NameError, TypeError, ValueError, RecursionError) as error:
+        raise ProgramError(f"{type(error).__name__}: {error} (line {node.lineno})") from None
+
+
 @dataclass
 class _Machine:
     limits: Limits
@@ -90,14 +102,13 @@ class _Machine:
     variables: dict[str, Value] = field(default_factory=dict)
     trace: list[tuple[int, dict[str, Value]]] = field(default_factory=list)
     steps: int = 0
+    loops: int = 0  # around the statement that runs
 
     def run(self, body: list[ast.stmt]) -> None:
         for statement in body:
             self.step(statement)
-            try:
+            with _named(statement):
                 self.execute(statement)
-            except (ArithmeticError, NameError, TypeError, ValueError, RecursionError) as error:
-                raise ProgramError(f"{type(error).__name__}: {error} (line {statement.lineno})") from None
 
     def step(self, node: ast.stmt) -> None:
         self.steps += 1
@@ -120,6 +131,9 @@ class _Machine:
                 return
             case ast.Pass():
                 pass
+            case ast.Break() | ast.Continue() if not self.loops:
+                words = "'break' outside loop" if isinstance(node, ast.Break) else "'continue' not properly in loop"
+                raise ProgramError(f"SyntaxError: {words} (line {node.lineno})")
             case ast.Break():
                 raise _Break
             case ast.Continue():
@@ -133,12 +147,15 @@ class _Machine:
     def loop(self, node: ast.While | ast.For) -> None:
         for _ in self.turns(node):
             self.step(node)
+            self.loops += 1
             try:
                 self.run(node.body)
             except _Break:
                 return
             except _Continue:
                 pass
+            finally:
+                self.loops -= 1
         self.run(node.orelse)
 
     def turns(self, node: ast.While | ast.For):

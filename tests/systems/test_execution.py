@@ -1,0 +1,112 @@
+"""Invariants of the Execution system and of the state tracker on it."""
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from sfm_ms.models.state_tracker import StateTracker
+from sfm_ms.recipe.schema import StateTrackerModel
+from sfm_ms.tasks import state_tracking
+
+SHAPE = state_tracking.input_shape(3)
+CONFIG = StateTrackerModel(num_slots=6, value_dim=36, token_dim=5, instruction_dim=7, unit_dim=9)
+
+
+def tracker(**changes):
+    return StateTracker(StateTrackerModel(**{**vars(CONFIG), **changes}), SHAPE, seed=1)
+
+
+def inputs(count=4, operations=5, seed=0):
+    programs = state_tracking.generate(seed, 0, np.arange(count), operations, operations, 3)
+    questions = state_tracking.question_tokens(np.tile(np.arange(2), (count, 1)))
+    return state_tracking.encode(programs), questions
+
+
+def run(model, statements, questions, slots=None):
+    slots = model.initial_state(len(statements)) if slots is None else Tensor(slots)
+    return [output.asnumpy() for output in model(Tensor(statements), Tensor(questions), slots)]
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["no forget gate", "forget gate"])
+def model(request):
+    return tracker(forget_gate=request.param)
+
+
+def test_shapes_and_probabilities(model):
+    statements, questions = inputs()
+    log_probabilities, slots = run(model, statements, questions)
+    assert log_probabilities.shape == (4, 8, 2, 101) and slots.shape == (4, 6, 101)
+    assert np.allclose(np.exp(log_probabilities).sum(-1), 1, atol=1e-5)
+
+
+def test_causal(model):
+    statements, questions = inputs()
+    changed = statements.copy()
+    changed[:, 5:] = inputs(seed=1)[0][:, 5:]
+    before, after = run(model, statements, questions)[0], run(model, changed, questions)[0]
+    assert np.array_equal(before[:, :5], after[:, :5]) and not np.allclose(before[:, 5:], after[:, 5:])
+
+
+@pytest.mark.parametrize("segment", [1, 3])
+def test_segments_with_carried_slots_equal_the_whole(model, segment):
+    statements, questions = inputs()
+    whole, last = run(model, statements, questions)
+    parts, slots = [], None
+    for start in range(0, statements.shape[1], segment):
+        part, slots = run(model, statements[:, start : start + segment], questions, slots)
+        parts.append(part)
+    assert np.allclose(np.concatenate(parts, 1), whole, atol=1e-4) and np.allclose(slots, last, atol=1e-5)
+
+
+def test_batch_rows_do_not_mix(model):
+    statements, questions = inputs()
+    changed = statements.copy()
+    changed[1:] = inputs(seed=1)[0][1:]
+    assert np.allclose(run(model, statements, questions)[0][0], run(model, changed, questions)[0][0], atol=1e-6)
+
+
+def test_padding_changes_nothing(model):
+    statements, questions = inputs()
+    _, slots = run(model, statements, questions)
+    padded = np.concatenate([statements, np.zeros_like(statements[:, :3])], axis=1)
+    log_probabilities, padded_slots = run(model, padded, questions)
+    assert np.allclose(slots, padded_slots, atol=1e-6)
+    assert np.allclose(log_probabilities[:, 7], log_probabilities[:, 10], atol=1e-5)
+
+
+@pytest.mark.parametrize("forget_gate", [False, True])
+def test_every_parameter_and_the_slots_get_a_gradient(forget_gate):
+    model = tracker(forget_gate=forget_gate)
+
+    class Loss(nn.Cell):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def construct(self, statements, questions, slots):
+            return self.model(statements, questions, slots)[0][:, :, :, :50].sum()
+
+    statements, questions = inputs()
+    slots = Tensor(np.random.default_rng(0).random((4, 6, 101)).astype(np.float32))
+    of_slots, of_parameters = ms.grad(Loss(), 2, list(model.trainable_params()))(Tensor(statements), Tensor(questions), slots)
+    assert np.abs(of_slots.asnumpy()).max() > 0
+    for parameter, gradient in zip(model.trainable_params(), of_parameters, strict=True):
+        assert np.isfinite(gradient.asnumpy()).all() and np.abs(gradient.asnumpy()).max() > 0, parameter.name
+
+
+def test_a_seed_fixes_the_weights():
+    weights = [{parameter.name: parameter.asnumpy() for parameter in tracker().trainable_params()} for _ in range(2)]
+    assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
+    other = StateTracker(CONFIG, SHAPE, seed=2)
+    assert any(not np.array_equal(parameter.asnumpy(), weights[0][parameter.name]) for parameter in other.trainable_params())
+
+
+def test_flops_count_the_products_of_the_graph():
+    """Against a count by hand at sizes where every term is another number."""
+    model = tracker()
+    encode = 5 * 5 * 7 + 7 * 9 + 7 * 5 + 7
+    look_up = 5 * (6 * 101 + 101 * 36)
+    compute = 5 * 36 * 18 + 9 * 101
+    change = 6 * 6 * 101 + 6 * 101
+    assert model.flops(8) == 2 * 8 * (encode + look_up + compute + change)

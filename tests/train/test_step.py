@@ -1,0 +1,66 @@
+"""The training step: segments give the exact gradient, updates follow AdamW."""
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor
+
+from sfm_ms.data.batches import TrainingBatches
+from sfm_ms.models import build
+from sfm_ms.recipe import load
+from sfm_ms.recipe.schema import Optimizer
+from sfm_ms.tasks import state_tracking
+from sfm_ms.train.optim import Update, learning_rate
+from sfm_ms.train.step import TrainingStep
+
+
+def first_step(segment):
+    """Figures of one step, and the first moments it leaves: a tenth of the clipped gradients."""
+    recipe = load("debug/state_tracking", ["task.max_operations=7", f"training.segment_statements={segment}"])
+    model = build(recipe, state_tracking.input_shape(recipe.task.num_variables))
+    take_step = TrainingStep(model, recipe)
+    figures = take_step(TrainingBatches(recipe)[0], 1e-2)
+    moments = {name: value.asnumpy() for name, value in take_step.update.state().items() if name.startswith("first_moment")}
+    return figures, moments
+
+
+def test_segments_give_the_gradient_of_the_whole_program():
+    """12 statements as one segment, as three, and as three with padding."""
+    expected_figures, expected = first_step(12)
+    assert len(expected) > 10 and all(np.abs(moment).max() > 0 for moment in expected.values())
+    for segment in (4, 5):
+        figures, moments = first_step(segment)
+        assert np.allclose(figures, expected_figures, rtol=1e-4)
+        for name, moment in moments.items():
+            error = np.linalg.norm(moment - expected[name]) / np.linalg.norm(expected[name])
+            assert error < 1e-4, (segment, name, error)
+
+
+def test_update_is_adamw_with_bias_correction_clipping_and_decay_of_matrices_only():
+    config = Optimizer(learning_rate=0.1, betas=(0.9, 0.98), weight_decay=0.1, clip_norm=1.0)
+    rng = np.random.default_rng(0)
+    start = {"matrix": rng.normal(size=(2, 3)), "bias": rng.normal(size=3)}
+    parameters = {name: Parameter(Tensor(value, ms.float32), name=name) for name, value in start.items()}
+    update = Update([parameters["bias"], parameters["matrix"]], config)
+    assert [parameter.name for parameter in update.parameters_in_order] == ["matrix", "bias"]
+    first = second = dict.fromkeys(start, 0.0)
+    for t, rate in enumerate((0.1, 0.05, 0.02), start=1):
+        gradients = {name: rng.normal(size=value.shape) * 3 for name, value in start.items()}
+        norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients.values()))
+        measured = update(Tensor(rate, ms.float32), *(Tensor(gradients[p.name], ms.float32) for p in update.parameters_in_order))
+        assert np.isclose(float(measured.asnumpy()), norm, rtol=1e-5)
+        for name in start:
+            gradient = gradients[name] * min(1, 1 / norm)
+            first = {**first, name: 0.9 * first[name] + 0.1 * gradient}
+            second = {**second, name: 0.98 * second[name] + 0.02 * gradient**2}
+            step = first[name] / (1 - 0.9**t) / (np.sqrt(second[name] / (1 - 0.98**t)) + config.epsilon)
+            start[name] = start[name] * (1 - rate * (0.1 if name == "matrix" else 0)) - rate * step
+    for name, parameter in parameters.items():
+        assert np.allclose(parameter.asnumpy(), start[name], atol=1e-5)
+
+
+def test_learning_rate_warms_up_and_falls_to_the_final_rate():
+    config = Optimizer(learning_rate=1.0, final_learning_rate=0.1, warmup_steps=4)
+    rates = [learning_rate(config, step, 104) for step in range(104)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0] and rates[4] == 1.0
+    assert np.isclose(rates[-1], 0.1) and np.isclose(rates[4 + 99 // 2], 0.55, atol=0.02)
+    assert all(a >= b for a, b in zip(rates[4:], rates[5:], strict=False))

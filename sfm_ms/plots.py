@@ -11,7 +11,7 @@ def accuracy_by_length(results: dict, base_operations: int, path: Path) -> None:
     """Exact match against the number of operations, with the readers that need no model."""
     multipliers = list(results["exact_match"])
     operations = [int(multiplier) * base_operations for multiplier in multipliers]
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     axes.plot(
         operations,
         [100 * results["exact_match"][m] for m in multipliers],
@@ -40,7 +40,7 @@ def accuracy_by_length(results: dict, base_operations: int, path: Path) -> None:
     axes.set_xticks(operations, [f"{count}\n{m}x" for count, m in zip(operations, multipliers, strict=True)])
     axes.set(xlabel="operations in the program", ylabel="right answers, %", ylim=(0, 102))
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower left", fontsize=8)
+    figure.legend(loc="outside upper center", ncols=3, fontsize=8)
     _save(figure, path)
 
 
@@ -48,7 +48,7 @@ def training(rows: list[dict[str, float]], path: Path) -> None:
     """Loss and accuracy against the step, from the rows of metrics.csv."""
     steps = [row["step"] for row in rows]
     validated = [row for row in rows if "validation_exact_match" in row]
-    figure, (top, bottom) = plt.subplots(2, 1, sharex=True, figsize=(7, 5.4))
+    figure, (top, bottom) = plt.subplots(2, 1, sharex=True, figsize=(7, 5.4), layout="constrained")
     top.plot(steps, [row["loss"] for row in rows], color="tab:blue")
     top.set(ylabel="loss, nats", yscale="log")
     bottom.plot(steps, [100 * row["value_accuracy"] for row in rows], color="tab:blue", label="supervised values, training")
@@ -68,6 +68,5 @@ def training(rows: list[dict[str, float]], path: Path) -> None:
 
 def _save(figure: plt.Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.tight_layout()
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -117,6 +118,8 @@ class Recipe:
 
     def problems(self) -> Problems:
         optimizer, training = self.optimizer, self.training
+        if not re.fullmatch(r"\w[\w. -]*", self.name):
+            yield "name", f"expected letters, digits, '.', '_', '-' or spaces, got {self.name!r}"
         if optimizer.warmup_steps >= training.steps:
             yield "optimizer.warmup_steps", f"expected fewer than training.steps = {training.steps}, got {optimizer.warmup_steps}"
         if optimizer.final_learning_rate > optimizer.learning_rate:

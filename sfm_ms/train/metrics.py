@@ -61,6 +61,11 @@ class Answerer:
         batches = [slice(start, start + self.batch_size) for start in range(0, num_programs, self.batch_size)]
         return np.concatenate([self._batch(statements_PTW[batch], questions_P1[batch]) for batch in batches])[:num_programs]
 
+    @property
+    def num_graphs(self) -> int:
+        """Graphs compiled so far; stays 1."""
+        return len(self.cell.compile_cache)
+
     def _batch(self, statements_BTW: np.ndarray, questions_B1: np.ndarray) -> np.ndarray:
         questions, state = Tensor(questions_B1), self.zero_state
         for start in range(0, statements_BTW.shape[1], self.segment):

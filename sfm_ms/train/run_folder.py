@@ -56,8 +56,8 @@ class RunFolder:
 
     def append_metrics(self, row: dict) -> None:
         is_new = not self.metrics_file.exists()
-        with self.metrics_file.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, row)
+        with self.metrics_file.open("a", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row, lineterminator="\n")
             if is_new:
                 writer.writeheader()
             writer.writerow(row)
@@ -65,16 +65,19 @@ class RunFolder:
     def cut_metrics(self, last_step: int) -> None:
         """Drop the rows of steps after a checkpoint that training goes on from."""
         if self.metrics_file.exists():
-            with self.metrics_file.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["step"]) <= last_step]
-            self.metrics_file.unlink()
-            for row in rows:
-                self.append_metrics(row)
+            header, *rows = self.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= last_step]
+            _replace(self.metrics_file, header + "".join(kept))
 
     def write_results(self, results: dict) -> None:
-        new = self.results_file.with_suffix(".new")
-        new.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        new.replace(self.results_file)
+        _replace(self.results_file, json.dumps(results, indent=2) + "\n")
+
+
+def _replace(file: Path, text: str) -> None:
+    """Change a file's text at once, so that a kill leaves the old or the new."""
+    new = file.with_suffix(".new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(file)
 
 
 def _expect_same(old: Recipe, new: Recipe, path: Path) -> None:

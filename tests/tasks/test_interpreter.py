@@ -25,7 +25,10 @@ class Writer:
 
     def expression(self, depth: int) -> str:
         kind = self.rng.randrange(9) if depth else self.rng.randrange(2)
-        inner = lambda: self.expression(depth - 1)
+
+        def inner() -> str:
+            return self.expression(depth - 1)
+
         match kind:
             case 0:
                 return self.rng.choice("abcde")
@@ -45,10 +48,12 @@ class Writer:
                 return f"({self.rng.choice(['not ', '-', '+'])}({inner()}))"
 
     def statements(self, depth: int, indent: str = "", in_loop: bool = False) -> list[str]:
+        def body(loop: bool = False) -> list[str]:
+            return self.statements(depth - 1, indent + "    ", in_loop or loop)
+
         lines = []
         for _ in range(self.rng.randint(1, 4)):
             a, b = self.rng.sample("abcde", 2)
-            body = lambda loop: self.statements(depth - 1, indent + "    ", in_loop or loop)
             kind = self.rng.randrange(9) if depth else self.rng.randrange(5)
             match kind:
                 case 0 | 1:
@@ -60,9 +65,9 @@ class Writer:
                 case 4:
                     lines.append(indent + (self.rng.choice(["break", "continue", "pass"]) if in_loop else "pass"))
                 case 5 | 6:
-                    lines += [f"{indent}if {self.expression(2)}:", *body(False), f"{indent}else:", *body(False)]
+                    lines += [f"{indent}if {self.expression(2)}:", *body(), f"{indent}else:", *body()]
                 case 7:
-                    lines += [f"{indent}for {a} in range({self.rng.randint(0, 4)}):", *body(True), f"{indent}else:", *body(False)]
+                    lines += [f"{indent}for {a} in range({self.rng.randint(0, 4)}):", *body(True), f"{indent}else:", *body()]
                 case 8:
                     turns = f"i{depth}"  # nested loops count with other variables, so every loop ends
                     lines += [f"{indent}{turns} = 0", f"{indent}while {turns} < {self.rng.randint(0, 4)}:"]
@@ -94,8 +99,8 @@ def test_trace_has_the_variables_after_every_statement():
 
 
 def test_store_is_applied_to_every_value_a_variable_takes():
-    clamp = lambda value: min(max(value, 0), 100)
-    run = execute("a = 70\na = a + a\nb = a - 120\nb += 7\nfor c in range(99, 103):\n    pass", store=clamp)
+    source = "a = 70\na = a + a\nb = a - 120\nb += 7\nfor c in range(99, 103):\n    pass"
+    run = execute(source, store=lambda value: min(max(value, 0), 100))
     assert run.variables == {"a": 100, "b": 7, "c": 100}
 
 

@@ -33,6 +33,12 @@ def sfm(folder, *arguments):
     return process.returncode, out, err
 
 
+def wait_for(path, process):
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
 def refused(folder, *arguments):
     """The message of a command that must end with code 2 and without a traceback."""
     code, out, err = sfm(folder, *arguments)
@@ -89,8 +95,7 @@ def test_a_run_has_all_the_contract_names(finished):
 def test_killed_and_resumed_is_bit_for_bit_the_run_left_alone(finished, tmp_path):
     process = start(tmp_path, *TRAIN)
     run = tmp_path / "runs" / "debug-state_tracking"
-    while not (run / "checkpoints" / "last").exists():
-        assert process.poll() is None and time.sleep(0.05) is None
+    wait_for(run / "checkpoints" / "last", process)
     process.kill()
     process.wait()
     assert not (run / "checkpoints" / "step_40").exists()
@@ -105,8 +110,7 @@ def test_killed_and_resumed_is_bit_for_bit_the_run_left_alone(finished, tmp_path
 def test_a_stop_signal_saves_says_how_to_go_on_and_loses_nothing(finished, tmp_path, number):
     process = start(tmp_path, *TRAIN)
     run = tmp_path / "runs" / "debug-state_tracking"
-    while not (run / "metrics.csv").exists():
-        assert process.poll() is None and time.sleep(0.02) is None
+    wait_for(run / "metrics.csv", process)
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1 and "Traceback" not in err

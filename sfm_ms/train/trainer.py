@@ -37,7 +37,8 @@ def train(recipe: Recipe, runs: Path) -> RunFolder:
     loop = _Loop(recipe, run)
     loop.resume()
     if loop.step < recipe.training.steps:
-        loop.report(f"{run.path}: {loop.num_parameters:,} parameters, from step {loop.step} to {recipe.training.steps}")
+        span = f"from step {loop.step} to {recipe.training.steps}"
+        loop.report(f"{run.path}: {loop.num_parameters:,} parameters, {span}; the first step compiles the graph")
         with _StopSignals() as stop:
             loop.run_until_done(stop)
     return run
@@ -76,7 +77,7 @@ class _Loop:
         training = self.recipe.training
         batches = TrainingBatches(self.recipe)
         self.validation = validation_programs(self.recipe)
-        bar = tqdm(total=training.steps, initial=self.step, unit="step", disable=not sys.stderr.isatty())
+        self.bar = bar = tqdm(total=training.steps, initial=self.step, unit="step", disable=not sys.stderr.isatty())
         self.interval_began, self.interval_first_step = time.perf_counter(), self.step
         while self.step < training.steps:
             rate = learning_rate(self.recipe.optimizer, self.step, training.steps)
@@ -112,7 +113,11 @@ class _Loop:
             row["validation_exact_match"] = exact_match
             line += f"  validation {exact_match:.1%}"
         self.folder.append_metrics(row)
-        self.report(line)
+        self.folder.log(line)
+        if self.bar.disable:
+            print(line, flush=True)
+        else:
+            self.bar.set_postfix_str(line.split(maxsplit=2)[2])
         self.interval = Interval(FIGURES)
         self.interval_began, self.interval_first_step = time.perf_counter(), self.step
         return is_new_best
@@ -126,9 +131,9 @@ class _Loop:
             checkpoint.point(self.folder.checkpoints, "best", self.step)
 
     def report(self, line: str) -> None:
-        """To the log file and, above a progress bar, to the screen."""
+        """To the log file and the screen."""
         self.folder.log(line)
-        tqdm.write(line)
+        print(line, flush=True)
 
 
 class _StopSignals:

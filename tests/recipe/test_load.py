@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfm_ms.recipe import Recipe, RecipeError, find, load, names, read, to_yaml
@@ -101,6 +101,7 @@ def test_rules_between_fields(tmp_path):
         ("base: missing", "no recipe 'missing'"),
         ("base: self.yaml", "goes round in a circle"),
         ("base: 3", "base: expected the name or path of a recipe, got 3"),
+        ("name: ../elsewhere", "name: expected letters, digits"),
         ("task:", "task: expected a section with keys such as family, got nothing"),
     ],
 )
@@ -125,6 +126,7 @@ recipes = st.builds(
 
 
 @given(recipe=recipes)
+@settings(deadline=None)
 def test_a_resolved_recipe_reads_back_equal(recipe, tmp_path_factory):
     path = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
     path.write_text(to_yaml(recipe), encoding="utf-8")

@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.command(options)
     except RecipeError as error:
         return _wrong(error)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

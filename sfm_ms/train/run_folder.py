@@ -35,7 +35,7 @@ class RunFolder:
             raise RunError(f"{run.path} exists and is not a run; choose another name with name=...")
         else:
             run.path.mkdir(parents=True, exist_ok=True)
-            run.recipe_file.write_text(to_yaml(recipe), encoding="utf-8")
+            _replace(run.recipe_file, to_yaml(recipe))
         return run
 
     @classmethod

@@ -70,6 +70,8 @@ class _Loop:
         checkpoint.restore(self.parameters, saved.model)
         checkpoint.restore(self.optimizer_state, saved.optimizer)
         self.step, self.best = saved.state["step"], saved.state["best"]
+        if self.best is not None and self.best["step"] == self.step:  # a kill may have come before the link
+            checkpoint.point(self.folder.checkpoints, "best", self.step)
         self.interval = Interval(FIGURES, saved.state["interval"])
         self.folder.cut_metrics(self.step)
 
@@ -100,9 +102,8 @@ class _Loop:
     def end_interval(self, rate: float, validate: bool) -> bool:
         """Write the interval's means; True where validation is at its best so far."""
         row = {"step": self.step, "learning_rate": rate, **self.interval.means(), "validation_exact_match": ""}
-        speed = (
-            (self.step - self.interval_first_step) * self.recipe.training.batch_size / (time.perf_counter() - self.interval_began)
-        )
+        num_programs = (self.step - self.interval_first_step) * self.recipe.training.batch_size
+        speed = num_programs / (time.perf_counter() - self.interval_began)
         line = f"step {self.step:>6}  loss {row['loss']:.4f}  values right {row['value_accuracy']:.2%}  {speed:.0f} programs/s"
         is_new_best = False
         if validate:

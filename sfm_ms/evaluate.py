@@ -22,7 +22,8 @@ CLOSE = 5  # an answer less than this far off is a close match
 def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
     """The results of the run's best checkpoint, also written to results.json and plots/ with the recipe's own lengths.
 
-    With other multipliers the results are returned only. Raises RunError or CheckpointError.
+    With other multipliers, or where the best checkpoint is damaged and another one steps in, they are returned only.
+    Raises RunError or CheckpointError.
     """
     recipe = run.recipe()
     found = checkpoint.load_newest(run.checkpoints, preferred="best")
@@ -31,6 +32,8 @@ def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
     saved, warnings = found
     for warning in warnings:
         print(f"passed over a damaged checkpoint: {warning}")
+    if warnings:
+        print(f"evaluating step {saved.state['step']} instead; results.json and plots stay as they are")
     model = build(recipe, state_tracking.input_shape(recipe.task.num_variables))
     parameters = {parameter.name: parameter for parameter in model.trainable_params()}
     checkpoint.restore(parameters, saved.model)
@@ -47,7 +50,7 @@ def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
     for multiplier in lengths:
         for name, figure in _at_length(answer, recipe, multiplier).items():
             results[name][str(multiplier)] = figure
-    if lengths == recipe.task.test_multipliers:
+    if lengths == recipe.task.test_multipliers and not warnings:
         run.write_results(results)
         plots.accuracy_by_length(results, recipe.task.test_base_operations, run.plots / "accuracy_by_length.png")
         plots.training(_metrics(run), run.plots / "training.png")

@@ -144,6 +144,15 @@ def test_eval_at_other_lengths_prints_only(run):
     assert "5x" in out and "15" in out and not (run / "results.json").exists()
 
 
+def test_eval_of_a_damaged_best_takes_another_one_and_leaves_the_results(run):
+    results = (run / "results.json").read_bytes()
+    (run / "checkpoints/best/model.safetensors").write_bytes(b"")
+    code, out, err = sfm(run.parents[1], "eval", "debug-state_tracking")
+    assert code == 0, err
+    assert "step_40/model.safetensors: 0 bytes, expected" in out and "evaluating step 20 instead" in out
+    assert (run / "results.json").read_bytes() == results
+
+
 def test_another_recipe_does_not_touch_the_run(run):
     files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     message = refused(run.parents[1], *TRAIN, "seed=7", "optimizer.learning_rate=1e-2")

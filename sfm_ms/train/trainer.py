@@ -79,25 +79,31 @@ class _Loop:
         training = self.recipe.training
         batches = TrainingBatches(self.recipe)
         self.validation = validation_programs(self.recipe)
-        self.bar = bar = tqdm(total=training.steps, initial=self.step, unit="step", disable=not sys.stderr.isatty())
         self.interval_began, self.interval_first_step = time.perf_counter(), self.step
-        while self.step < training.steps:
-            rate = learning_rate(self.recipe.optimizer, self.step, training.steps)
-            loss, norm, accuracy = self.take_step(batches[self.step], rate)
-            self.interval.add(loss=loss, value_accuracy=accuracy, gradient_norm=norm)
-            self.step += 1
-            bar.update()
-            if not np.isfinite(loss):
-                raise FloatingPointError(f"the loss is {loss} at step {self.step}; the last checkpoint is from before")
-            is_last = self.step == training.steps
-            is_new_best = False
-            if self.step % training.log_every == 0 or is_last:
-                is_new_best = self.end_interval(rate, validate=self.step % training.validate_every == 0 or is_last)
-            if self.step % training.checkpoint_every == 0 or is_new_best or is_last or stop.requested:
-                self.save(is_new_best)
-            if stop.requested and not is_last:
-                raise Interrupted(f"stopped at step {self.step} of {training.steps}, saved in {self.folder.path}")
-        bar.close()
+        with tqdm(total=training.steps, initial=self.step, unit="step", disable=not sys.stderr.isatty()) as self.bar:
+            while self.step < training.steps and not stop.requested:
+                self.run_step(batches)
+        if self.step < training.steps:
+            if checkpoint.linked_step(self.folder.checkpoints, "last") != self.step:
+                self.save(is_new_best=False)
+            raise Interrupted(f"stopped at step {self.step} of {training.steps}, saved in {self.folder.path}")
+
+    def run_step(self, batches: TrainingBatches) -> None:
+        """One step and whatever is due after it: metrics, validation, a checkpoint."""
+        training = self.recipe.training
+        rate = learning_rate(self.recipe.optimizer, self.step, training.steps)
+        loss, norm, accuracy = self.take_step(batches[self.step], rate)
+        self.interval.add(loss=loss, value_accuracy=accuracy, gradient_norm=norm)
+        self.step += 1
+        self.bar.update()
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss} at step {self.step}; the last checkpoint is from before")
+        is_last = self.step == training.steps
+        is_new_best = False
+        if self.step % training.log_every == 0 or is_last:
+            is_new_best = self.end_interval(rate, validate=self.step % training.validate_every == 0 or is_last)
+        if self.step % training.checkpoint_every == 0 or is_new_best or is_last:
+            self.save(is_new_best)
 
     def end_interval(self, rate: float, validate: bool) -> bool:
         """Write the interval's means; True where validation is at its best so far."""
@@ -149,8 +155,7 @@ class _StopSignals:
 
     def _request(self, number: int, _frame: object) -> None:
         self.requested = True
-        signal.signal(number, self.before[number])
-        tqdm.write(f"{signal.Signals(number).name}: saving after this step")
+        signal.signal(number, self.before[number])  # MindSpore turns a Ctrl-C into a SIGTERM, so the number says little
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():

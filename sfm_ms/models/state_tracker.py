@@ -45,14 +45,15 @@ class StateTracker(nn.Cell):
         return log_probabilities.reshape(num_programs, num_statements, num_questions, self.num_numbers), states_BTNC[:, -1]
 
     def flops(self, num_statements: int) -> int:
-        """Floating-point operations (two a multiply-add) of the forward pass for one program."""
+        """Floating-point operations (two a multiply-add) of the forward pass for one program and one question."""
         encoder, unit = self.execution.encoder, self.execution.unit
         codes_CV = self.num_numbers * unit.output_HV.shape[1]
         encode = sum(weight.size for weight in (encoder.instruction_XI, encoder.gate_IH, encoder.target_IW, encoder.beta_I1))
         look_up = encoder.width * (self.num_slots * self.num_numbers + codes_CV)
         compute = unit.views_XG.size + unit.output_HV.shape[0] * self.num_numbers
         change = self.num_slots * self.num_numbers * (self.num_slots + 1)
-        return 2 * num_statements * (encode + look_up + compute + change)
+        ask = self.num_slots * self.num_numbers
+        return 2 * num_statements * (encode + look_up + compute + change + ask)
 
     def activations(self, num_statements: int) -> int:
         """Numbers the backward pass keeps for one program: the operands of every product of a statement, and its states."""

@@ -3,7 +3,7 @@
 A program of family `classic` first gives every variable a constant, then runs `n` operations, each drawn uniformly
 from: a constant assignment (`a = 37`), an update (`a = a + b`, `a = a * 7`), a copy (`a = b`). After every statement
 the result is clamped to 0..100, so an answer is one of 101 classes. It is the "hard" distribution of the prototype
-(facts: state-flow-machine, experiments/exp0_state_tracking/generate_data.py) without its answer line.
+(changcheng967/state-flow-machine, experiments/exp0_state_tracking/generate_data.py) without its answer line.
 
 Shapes: P programs, T statements of the longest one, V variables, W = 5 tokens a statement.
 """
@@ -21,7 +21,7 @@ MAX_OPERAND = 20
 STATEMENT_WIDTH = 5
 OPERATORS = ("", "+", "-", "*")
 VARIABLES = "abcdefghijklmnopqrstuvwxyz"
-_SYMBOLS = ("<pad>", "=", "+", "-", "*", "?")
+_SYMBOLS = ("<pad>", "=", "+", "-", "*")
 
 
 @dataclass(frozen=True)

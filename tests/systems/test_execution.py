@@ -109,4 +109,4 @@ def test_flops_count_the_products_of_the_graph():
     look_up = 5 * (6 * 101 + 101 * 36)
     compute = 5 * 36 * 18 + 9 * 101
     change = 6 * 6 * 101 + 6 * 101
-    assert model.flops(8) == 2 * 8 * (encode + look_up + compute + change)
+    assert model.flops(8) == 2 * 8 * (encode + look_up + compute + change + 6 * 101)

@@ -207,7 +207,7 @@ def test_ls_show_and_check(tmp_path):
     code, out, _ = sfm(tmp_path, "show", "state_tracking/quick", "seed=3")
     assert code == 0 and "seed: 3" in out and "supervision: queried" in out
     code, out, _ = sfm(tmp_path, "check", "state_tracking/quick")
-    assert code == 0 and "parameters            170,032" in out and "MiB" in out and "FLOPs" in out
+    assert code == 0 and "parameters            169,935" in out and "MiB" in out and "FLOPs" in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,9 +13,9 @@ from sfm_ms.train.optim import Update, learning_rate
 from sfm_ms.train.step import TrainingStep
 
 
-def first_step(segment):
+def first_step(segment, *overrides):
     """Figures of one step, and the first moments it leaves: a tenth of the clipped gradients."""
-    recipe = load("debug/state_tracking", ["task.max_operations=7", f"training.segment_statements={segment}"])
+    recipe = load("debug/state_tracking", ["task.max_operations=7", f"training.segment_statements={segment}", *overrides])
     model = build(recipe, state_tracking.input_shape(recipe.task.num_variables))
     take_step = TrainingStep(model, recipe)
     figures = take_step(TrainingBatches(recipe)[0], 1e-2)
@@ -33,6 +33,13 @@ def test_segments_give_the_gradient_of_the_whole_program():
         for name, moment in moments.items():
             error = np.linalg.norm(moment - expected[name]) / np.linalg.norm(expected[name])
             assert error < 1e-4, (segment, name, error)
+
+
+def test_supervision_decides_what_the_loss_looks_at():
+    """An untrained model answers uniformly, so the loss is ln 101 times what is counted."""
+    for mode, counted in (("answer", 1), ("queried", 5), ("all", 5)):
+        (loss, _, accuracy), _ = first_step(12, f"task.supervision={mode}")
+        assert np.isclose(loss / np.log(101), counted, rtol=0.25) and 0 <= accuracy < 0.3
 
 
 def test_update_is_adamw_with_bias_correction_clipping_and_decay_of_matrices_only():

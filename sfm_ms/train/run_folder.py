@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from sfm_ms.recipe import Recipe, read, to_yaml
@@ -63,11 +62,14 @@ class RunFolder:
             writer.writerow(row)
 
     def cut_metrics(self, last_step: int) -> None:
-        """Drop the rows of steps after a checkpoint that training goes on from."""
+        """Drop the rows of steps after a checkpoint that training goes on from, and lines that a kill cut short."""
         if self.metrics_file.exists():
-            header, *rows = self.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) <= last_step]
-            _replace(self.metrics_file, header + "".join(kept))
+            lines = self.metrics_file.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [row for row in lines[1:] if row.endswith("\n") and int(row.split(",")[0]) <= last_step]
+            if kept:
+                _replace(self.metrics_file, lines[0] + "".join(kept))
+            else:
+                self.metrics_file.unlink()  # the next row brings its header
 
     def write_results(self, results: dict) -> None:
         _replace(self.results_file, json.dumps(results, indent=2) + "\n")
@@ -82,7 +84,7 @@ def _replace(file: Path, text: str) -> None:
 
 def _expect_same(old: Recipe, new: Recipe, path: Path) -> None:
     before, now = flatten(old), flatten(new)
-    changes: Iterable[str] = [f"  {key}: {before[key]} there, {now[key]} now" for key in now if before[key] != now[key]]
+    changes = [f"  {key}: {before[key]} there, {now[key]} now" for key in now if before[key] != now[key]]
     if changes:
         raise RunError(
             "\n".join([f"{path} is the run of another recipe; choose another name with name=... or remove it:", *changes])

@@ -13,7 +13,7 @@ setup(
     python_requires=">=3.11,<3.12",
     packages=sorted(packages),
     package_dir={"sfm_ms.ops": "ops", "sfm_ms.recipes": "recipes"},
-    package_data={"sfm_ms": ["py.typed"], "sfm_ms.ops": ["**/*.md"], "sfm_ms.recipes": ["**/*.yaml"]},
+    package_data={"sfm_ms": ["py.typed", "trace_page.html"], "sfm_ms.ops": ["**/*.md"], "sfm_ms.recipes": ["**/*.yaml"]},
     install_requires=[
         "mindspore==2.9.0",
         "numpy<2",  # the MindSpore wheel is built against NumPy 1
@@ -23,6 +23,6 @@ setup(
         "safetensors",
         "matplotlib",
     ],
-    extras_require={"test": ["pytest", "hypothesis", "pytest-xdist", "ruff"]},
+    extras_require={"test": ["pytest", "hypothesis", "pytest-xdist", "ruff", "selenium"]},
     entry_points={"console_scripts": ["sfm=sfm_ms.cli:main"]},
 )

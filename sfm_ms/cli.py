@@ -49,6 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument(
         "--multipliers", type=_positive, nargs="+", metavar="N", help="test lengths, e.g. 1 32 128; only printed"
     )
+    trace = command("trace", _trace, "run a program through a trained model and show what its slots do; with pictures")
+    trace.add_argument("run", metavar="RUN", help="a folder, or the name of one in runs/")
+    trace.add_argument("program", metavar="PROGRAM.txt", nargs="?", type=Path, help="a program of the run's family")
+    trace.add_argument("--summary", action="store_true", help="instead of a program: slot purity and ticks over test programs")
     return parser
 
 
@@ -127,13 +131,46 @@ def _eval(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _trace(options: argparse.Namespace) -> int:
+    if (options.program is None) is not options.summary:
+        return _wrong("expected either a PROGRAM.txt or --summary")
+    try:
+        source = "" if options.summary else options.program.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return _wrong(f"{options.program} cannot be read: {error}")
+    _start()
+    from sfm_ms import plots
+    from sfm_ms.tasks.program_text import ProgramTextError
+    from sfm_ms.trace import summary, table, trace
+    from sfm_ms.trace_page import page
+    from sfm_ms.train.checkpoint import CheckpointError
+    from sfm_ms.train.run_folder import RunError, RunFolder
+
+    try:
+        run = RunFolder.existing(RUNS, options.run)
+        if options.summary:
+            print("\n".join(summary(run).lines()))
+            return DONE
+        seen = trace(run, source)
+    except ProgramTextError as error:
+        return _wrong(f"{options.program} is no program that {options.run} can run:\n{error}")
+    except (RunError, CheckpointError) as error:
+        return _wrong(error)
+    print(table(seen))
+    picture, html = (run.path / "traces" / f"{options.program.stem}{suffix}" for suffix in (".png", ".html"))
+    plots.trace(seen.to_dict(), picture)
+    html.write_text(page(seen.to_dict()), encoding="utf-8")
+    print(f"pictures: {picture}\nto step through it with the arrow keys, open {html}")
+    return DONE
+
+
 def _start() -> None:
     from sfm_ms.train import runtime
 
     runtime.start()
 
 
-def _wrong(error: Exception) -> int:
+def _wrong(error: Exception | str) -> int:
     print(error, file=sys.stderr)
     return WRONG_INPUT
 

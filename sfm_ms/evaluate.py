@@ -9,14 +9,15 @@ import numpy as np
 
 from sfm_ms import plots
 from sfm_ms.data.splits import test_programs
-from sfm_ms.models import build
+from sfm_ms.models import num_parameters
 from sfm_ms.recipe import Recipe
-from sfm_ms.tasks import state_tracking
-from sfm_ms.train import checkpoint
+from sfm_ms.tasks import state_tracking, trivial_readers
+from sfm_ms.train import trained
 from sfm_ms.train.metrics import Answerer
-from sfm_ms.train.run_folder import RunError, RunFolder
+from sfm_ms.train.run_folder import RunFolder
 
 CLOSE = 5  # an answer less than this far off is a close match
+FIGURES = ("exact_match", "close_match", "majority_class", "window_reader", "backward_slice", "ticks")
 
 
 def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
@@ -26,31 +27,21 @@ def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
     Raises RunError or CheckpointError.
     """
     recipe = run.recipe()
-    found = checkpoint.load_newest(run.checkpoints, preferred="best")
-    if found is None:
-        raise RunError(f"{run.path} has no checkpoint yet; train it first")
-    saved, warnings = found
-    for warning in warnings:
-        print(f"passed over a damaged checkpoint: {warning}")
-    if warnings:
-        print(f"evaluating step {saved.state['step']} instead; results.json and plots stay as they are")
-    model = build(recipe, state_tracking.input_shape(recipe.task.num_variables))
-    parameters = {parameter.name: parameter for parameter in model.trainable_params()}
-    checkpoint.restore(parameters, saved.model)
+    model, step, is_best = trained.load(run)
     answer = Answerer(model, recipe.training.segment_statements, recipe.evaluation.batch_size)
 
     results: dict = {
-        "num_parameters": sum(parameter.size for parameter in parameters.values()),
+        "num_parameters": num_parameters(model),
         "train_programs": recipe.task.train_programs,
-        "step": saved.state["step"],
+        "step": step,
         "seeds": [recipe.seed],
-        **{name: {} for name in ("exact_match", "close_match", "majority_class", "window_reader")},
+        **{name: {} for name in FIGURES},
     }
     lengths = recipe.task.test_multipliers if multipliers is None else tuple(multipliers)
     for multiplier in lengths:
         for name, figure in _at_length(answer, recipe, multiplier).items():
             results[name][str(multiplier)] = figure
-    if lengths == recipe.task.test_multipliers and not warnings:
+    if lengths == recipe.task.test_multipliers and is_best:
         run.write_results(results)
         plots.accuracy_by_length(results, recipe.task.test_base_operations, run.plots / "accuracy_by_length.png")
         plots.training(_metrics(run), run.plots / "training.png")
@@ -60,26 +51,31 @@ def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
 def _at_length(answer: Answerer, recipe: Recipe, multiplier: int) -> dict:
     programs = test_programs(recipe, multiplier)
     truth = state_tracking.true_answers(programs)
-    predicted = answer(programs)
-    majority, majority_accuracy = state_tracking.majority_class(truth)
-    readers = {str(lines): state_tracking.window_reader(programs, lines, majority) for lines in recipe.task.window_lines}
+    predicted, ticks = answer(programs)
+    majority, majority_accuracy = trivial_readers.majority_class(truth)
+    readers = {str(lines): trivial_readers.window_reader(programs, lines, majority) for lines in recipe.task.window_lines}
+    is_kind = {name: (programs.kind == kind) & programs.is_statement for kind, name in enumerate(state_tracking.KINDS)}
     return {
         "exact_match": float((predicted == truth).mean()),
         "close_match": float((np.abs(predicted - truth) < CLOSE).mean()),
         "majority_class": majority_accuracy,
         "window_reader": {lines: float((guess == truth).mean()) for lines, guess in readers.items()},
+        "backward_slice": float(trivial_readers.backward_slice(programs).mean()),
+        "ticks": {name: float(ticks[of_kind].mean()) for name, of_kind in is_kind.items() if of_kind.any()},
     }
 
 
 def table(results: dict, base_operations: int) -> str:
     """The results as text, one line for each length."""
     windows = list(next(iter(results["window_reader"].values())))
-    header = ["length", "operations", "exact", "close", "majority class", *(f"last {lines} lines" for lines in windows)]
+    header = ["length", "operations", "exact", "close", "majority class", *(f"last {lines} lines" for lines in windows), "slice"]
     rows = [header]
     for multiplier, exact in results["exact_match"].items():
         figures = [exact, results["close_match"][multiplier], results["majority_class"][multiplier]]
         figures += [results["window_reader"][multiplier][lines] for lines in windows]
-        rows.append([f"{multiplier}x", str(int(multiplier) * base_operations), *(f"{figure:.1%}" for figure in figures)])
+        percentages = [f"{figure:.1%}" for figure in figures]
+        backward_slice = f"{results['backward_slice'][multiplier]:.1f}"
+        rows.append([f"{multiplier}x", str(int(multiplier) * base_operations), *percentages, backward_slice])
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 

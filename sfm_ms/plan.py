@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sfm_ms.models import build
+from sfm_ms.data.splits import input_shape
+from sfm_ms.models import build, num_parameters
 from sfm_ms.recipe import Recipe
-from sfm_ms.tasks import state_tracking
 
 FLOAT_BYTES = 4
 COPIES = 4  # a parameter, its gradient and AdamW's two moments
@@ -34,16 +34,15 @@ class Plan(NamedTuple):
 
 def plan(recipe: Recipe) -> Plan:
     """Computed from the model's shapes; nothing is run on a device."""
-    model = build(recipe, state_tracking.input_shape(recipe.task.num_variables))
+    model = build(recipe, input_shape(recipe))
     training = recipe.training
     num_statements = recipe.task.num_variables + recipe.task.max_operations
     num_segments = -(-num_statements // training.segment_statements)
     forward = model.flops(num_segments * training.segment_statements)
     passes = 1 + BACKWARD + (num_segments > 1)  # with several segments the forward pass is made twice
-    num_parameters = sum(parameter.size for parameter in model.trainable_params())
     return Plan(
-        num_parameters,
-        num_parameters * FLOAT_BYTES * COPIES,
+        num_parameters(model),
+        num_parameters(model) * FLOAT_BYTES * COPIES,
         model.activations(training.segment_statements) * FLOAT_BYTES * training.batch_size,
         forward,
         forward * passes * training.batch_size * training.steps,

@@ -14,6 +14,7 @@ from sfm_ms.recipe.schema import Recipe
 from sfm_ms.tasks import state_tracking
 
 _ORDER_STREAM = 2**32  # of the random numbers that shuffle an epoch; far from the streams that make programs
+_LENGTH_STEP = 5  # batches are padded to a multiple of this many statements: each length is a graph to compile
 
 
 class Batch(NamedTuple):
@@ -26,30 +27,51 @@ class Batch(NamedTuple):
 
 
 class TrainingBatches:
-    """Batch of step s, for any s: epochs of the recipe's training programs, each in an order of its own."""
+    """Batch of step s, for any s: epochs of the recipe's training programs, each in an order of its own.
+
+    Programs of a batch are about equally long, so that little of it is padding. Those that fill no last batch of an epoch
+    sit it out, other ones in each epoch.
+    """
 
     def __init__(self, recipe: Recipe):
         task = recipe.task
-        self.seed, self.batch_size, self.num_programs = recipe.seed, recipe.training.batch_size, task.train_programs
+        self.seed, self.batch_size = recipe.seed, recipe.training.batch_size
+        self.batches_in_epoch = task.train_programs // self.batch_size
         programs = training_programs(recipe)
+        self.lengths = -(-programs.lengths // _LENGTH_STEP) * _LENGTH_STEP
         self.statements = state_tracking.encode(programs)
         asked, self.labels, self.weights = state_tracking.supervise(programs, task.supervision, task.statement_weight)
-        self.questions = state_tracking.question_tokens(asked)
+        self.questions = state_tracking.question_tokens(programs.language, asked)
         self.segment = recipe.training.segment_statements
+        self.curriculum_steps, self.num_initial = task.curriculum_steps, task.num_variables
         self.epoch, self.order = -1, np.empty(0)
 
     def __getitem__(self, step: int) -> Batch:
-        rows = np.array([self._program(position) for position in range(step * self.batch_size, (step + 1) * self.batch_size)])
+        rows = self._rows(step)
+        length = self.lengths[rows].max()
+        segment = self.segment if length > self.segment else _LENGTH_STEP
         statements, labels, weights = (
-            in_segments(array[rows], self.segment) for array in (self.statements, self.labels, self.weights)
+            in_segments(array[rows, :length], segment) for array in (self.statements, self.labels, self.weights)
         )
+        weights[:, self.horizon(step) :] = 0
         return Batch(statements, self.questions[rows], labels, weights)
 
-    def _program(self, position: int) -> int:
-        epoch, place = divmod(position, self.num_programs)
+    def horizon(self, step: int) -> int:
+        """How many statements of each program the loss looks at, from one operation to all of them."""
+        num_statements = self.statements.shape[1]
+        if step >= self.curriculum_steps:
+            return num_statements
+        first = self.num_initial + 1
+        return first + (num_statements - first) * step // self.curriculum_steps
+
+    def _rows(self, step: int) -> np.ndarray:
+        """The programs of a step's batch."""
+        epoch, place = divmod(step, self.batches_in_epoch)
         if epoch != self.epoch:
             generator = np.random.Generator(np.random.Philox(key=[self.seed, _ORDER_STREAM], counter=[0, 0, 0, epoch]))
-            self.epoch, self.order = epoch, generator.permutation(self.num_programs)
+            rows = generator.permutation(len(self.lengths))[: self.batches_in_epoch * self.batch_size]
+            by_length = rows[np.argsort(self.lengths[rows], kind="stable")]
+            self.epoch, self.order = epoch, generator.permutation(by_length.reshape(-1, self.batch_size))
         return self.order[place]
 
 

@@ -5,9 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from sfm_ms.recipe.schema import Recipe
-from sfm_ms.tasks.state_tracking import Programs, generate
+from sfm_ms.tasks.state_tracking import InputShape, Language, Programs, generate
 
 _TRAINING, _VALIDATION, _FIRST_TEST = 0, 1, 2
+
+
+def language(recipe: Recipe) -> Language:
+    """What the recipe's programs are written with."""
+    task = recipe.task
+    return Language(task.family, task.num_variables, task.modulus)
+
+
+def input_shape(recipe: Recipe) -> InputShape:
+    """What a model must know to read them."""
+    return language(recipe).input_shape()
 
 
 def training_programs(recipe: Recipe) -> Programs:
@@ -29,4 +40,4 @@ def test_programs(recipe: Recipe, multiplier: int) -> Programs:
 
 
 def _programs(recipe: Recipe, stream: int, count: int, min_operations: int, max_operations: int) -> Programs:
-    return generate(recipe.seed, stream, np.arange(count), min_operations, max_operations, recipe.task.num_variables)
+    return generate(language(recipe), recipe.seed, stream, np.arange(count), min_operations, max_operations)

@@ -1,10 +1,24 @@
 """The models, by the `kind:` of a recipe."""
 
+from sfm_ms.models.gru import GruTracker
+from sfm_ms.models.linear_attention import LinearAttentionTracker
 from sfm_ms.models.state_tracker import StateTracker
+from sfm_ms.models.static_slots import StaticSlots
+from sfm_ms.models.transformer import Transformer
 
-MODELS = {"state_tracker": StateTracker}
+MODELS = {
+    "state_tracker": StateTracker,
+    "transformer": Transformer,
+    "gru": GruTracker,
+    "linear_attention": LinearAttentionTracker,
+    "static_slots": StaticSlots,
+}
 
 
 def build(recipe, shape):
     """The recipe's model with its initial weights: a pure function of the recipe and of the shape of its task's input."""
     return MODELS[recipe.model.kind](recipe.model, shape, recipe.seed)
+
+
+def num_parameters(model) -> int:
+    return sum(parameter.size for parameter in model.trainable_params())

@@ -1,9 +1,12 @@
 """A bilinear layer whose products are gated by an instruction: the model's arithmetic, learned from examples.
 
-    h = (x A) * (x B) * gate        logits = (h C) codes^T
+    h = (x A + r A') * (x B + r B') * gate        logits = (h C) codes^T
 
-Every hidden number is a product of two learned views of the operands, so sums of angles (nn/number_codes.py), and with
-them addition, subtraction and multiplication, lie within its reach; which of them runs is up to the gate.
+Every hidden number is a product of two learned views of the operands x and of the register r, which holds the result of
+the tick before. Sums of angles (nn/number_codes.py), and with them addition, subtraction and multiplication, lie within
+its reach; which of them runs is up to the gate.
+
+Shapes: B programs, X width of all operands, G = 2H both views side by side, H products, C numbers, V width of a code.
 """
 
 from __future__ import annotations
@@ -15,18 +18,26 @@ from sfm_ms.nn.init import normal
 
 
 class ArithmeticUnit(nn.Cell):
-    """(operands (M, X), gate (M, H), readout (H, C)) -> logits (M, C) over the numbers."""
+    """(views (B, G), gate (B, H), readout (H, C)) -> logits (B, C) over the numbers; the other methods make its inputs."""
 
-    def __init__(self, operand_dim: int, hidden_dim: int, code_dim: int, rng: np.random.Generator):
+    def __init__(self, operand_dim: int, hidden_dim: int, code_dim: int, has_register: bool, rng: np.random.Generator):
         super().__init__()
-        self.views_XG = normal(rng, (operand_dim, 2 * hidden_dim))  # A and B side by side: G = 2H
+        self.views_XG = normal(rng, (operand_dim, 2 * hidden_dim))
         self.output_HV = normal(rng, (hidden_dim, code_dim))
+        self.register_VG = normal(rng, (code_dim, 2 * hidden_dim)) if has_register else None
         self.halves = ops.Split(1, 2)
 
+    def views(self, operands_BX):
+        return ops.matmul(operands_BX, self.views_XG)
+
+    def register_views(self, codes_CV):
+        """The views of every number in the register, (C, G): the same for all statements, so made once for all of them."""
+        return ops.matmul(codes_CV, self.register_VG)
+
     def readout(self, codes_CV):
-        """C codes^T, (H, C): the same for all statements, so made once for all of them."""
+        """C codes^T, (H, C), likewise made once."""
         return ops.matmul(self.output_HV, codes_CV.T)
 
-    def construct(self, operands_MX, gate_MH, readout_HC):
-        left_MH, right_MH = self.halves(ops.matmul(operands_MX, self.views_XG))
-        return ops.matmul(left_MH * right_MH * gate_MH, readout_HC)
+    def construct(self, views_BG, gate_BH, readout_HC):
+        left_BH, right_BH = self.halves(views_BG)
+        return ops.matmul(left_BH * right_BH * gate_BH, readout_HC)

@@ -12,5 +12,12 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float | None =
     return Parameter(Tensor((rng.standard_normal(shape) * std).astype(np.float32)))
 
 
+def table(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Parameter:
+    """Normal numbers that are looked up by token: weight decay leaves them alone, for it would fade out rare tokens."""
+    parameter = normal(rng, shape, std)
+    parameter.is_table = True
+    return parameter
+
+
 def zeros(shape: tuple[int, ...]) -> Parameter:
     return Parameter(Tensor(np.zeros(shape, np.float32)))

@@ -12,15 +12,16 @@ from mindspore import Tensor, nn, ops
 
 from sfm_ms.nn.init import normal
 
-# Octaves: the longest period tells any sum or difference of two numbers up to 100 apart, the shortest tells neighbours.
-LINEAR_PERIODS = (404, 202, 101, 50.5, 25, 12.6, 6.3, 3.1)
+# Octaves. Of the numbers: in units of C, so that the longest tells any sum or difference of two numbers, those from C on
+# down add modulo C, and the shortest tells neighbours apart. Of the logarithms: in octaves of the number itself.
+LINEAR_PERIODS = (4, 2, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
 LOG2_PERIODS = (16, 8, 4, 2, 1, 0.5, 0.25, 0.125)
 NUM_FEATURES = 1 + 2 * (len(LINEAR_PERIODS) + len(LOG2_PERIODS))
 
 
-def number_features(numbers: np.ndarray) -> np.ndarray:
+def number_features(numbers: np.ndarray, num_numbers: int) -> np.ndarray:
     """(..., NUM_FEATURES): a constant 1, then sin and cos of the numbers and of their base-2 logarithms (of 1/4 for 0)."""
-    angles = [2 * np.pi * numbers / period for period in LINEAR_PERIODS]
+    angles = [2 * np.pi * numbers / (period * num_numbers) for period in LINEAR_PERIODS]
     angles += [2 * np.pi * np.log2(np.maximum(numbers, 0.25)) / period for period in LOG2_PERIODS]
     waves = [wave(angle) for angle in angles for wave in (np.sin, np.cos)]
     return np.stack([np.ones(np.shape(numbers)), *waves], axis=-1)
@@ -31,7 +32,7 @@ class NumberCodes(nn.Cell):
 
     def __init__(self, num_numbers: int, dim: int, rng: np.random.Generator):
         super().__init__()
-        self.fixed_CF = Tensor(number_features(np.arange(num_numbers)).astype(np.float32))
+        self.fixed_CF = Tensor(number_features(np.arange(num_numbers), num_numbers).astype(np.float32))
         self.learned_CL = normal(rng, (num_numbers, dim - NUM_FEATURES), std=0.3)
 
     def construct(self):

@@ -26,12 +26,16 @@ def read(slots_BNV, keys_BRN):
     return ops.bmm(keys_BRN, slots_BNV)
 
 
-def write_operands(keys_BN, beta_B1, decay_B1):
-    """What a write needs besides the slots and the value: a (I - beta k k^T), (B, N, N), and beta k, (B, N, 1)."""
+def write_operands(keys_BN, beta_B1, decay_B1, erase: bool = True):
+    """What a write needs besides the slots and the value: a (I - beta k k^T), (B, N, N), and beta k, (B, N, 1).
+
+    Without `erase` the write only adds: a I stands in place of the matrix.
+    """
     scaled_BN1 = (beta_B1 * keys_BN).expand_dims(2)
-    identity_NN = ops.eye(keys_BN.shape[1], keys_BN.shape[1], keys_BN.dtype)
-    erase_BNN = identity_NN - ops.bmm(scaled_BN1, keys_BN.expand_dims(1))
-    return decay_B1.expand_dims(2) * erase_BNN, scaled_BN1
+    kept_NN = ops.eye(keys_BN.shape[1], keys_BN.shape[1], keys_BN.dtype)
+    if erase:
+        kept_NN = kept_NN - ops.bmm(scaled_BN1, keys_BN.expand_dims(1))
+    return decay_B1.expand_dims(2) * kept_NN, scaled_BN1
 
 
 def write(slots_BNV, erase_BNN, scaled_BN1, value_BV):

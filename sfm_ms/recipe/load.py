@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
@@ -131,11 +132,17 @@ def _merged(path: Path, below: tuple[Path, ...]) -> dict:
 
 
 def _laid_over(base: dict, tree: dict) -> dict:
+    """The base with the tree's values. A section of another `kind` than the base's replaces it: their keys differ."""
     merged = dict(base)
     for key, value in tree.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _laid_over(merged[key], value) if both else value
+        merged[key] = _laid_over(merged[key], value) if both and _are_alike(merged[key], value) else value
     return merged
+
+
+def _are_alike(base: dict, section: dict) -> bool:
+    kind = base.get("kind", Recipe.model.kind)
+    return section.get("kind", kind) == kind
 
 
 def _apply(override: str, tree: dict, errors: list[str]) -> None:
@@ -182,14 +189,12 @@ def _value(hint: Any, value: Any, path: str, errors: list[str]) -> Any:
     """The value as its type hint wants it: a section, a choice, a tuple, or a number within its range."""
     if dataclasses.is_dataclass(hint):
         return _build(hint, value, f"{path}.", errors)
+    if isinstance(hint, UnionType):
+        return _section_of_a_kind(get_args(hint), value, path, errors)
     if get_origin(hint) is tuple:
         return _tuple(get_args(hint), value, path, errors)
     if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            errors.append(
-                f"{path}: expected one of {', '.join(get_args(hint))}, got {_shown(value)}{_nearest(str(value), get_args(hint))}"
-            )
-        return value
+        return _choice(get_args(hint), value, path, errors)
     hint, *bounds = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     wanted = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}[hint]
     if hint is float and type(value) is int:
@@ -198,6 +203,21 @@ def _value(hint: Any, value: Any, path: str, errors: list[str]) -> Any:
         errors.append(f"{path}: expected {wanted}, got {_shown(value)}")
     elif any(value not in bound for bound in bounds):
         errors.append(f"{path}: expected {wanted} {bounds[0]}, got {_shown(value)}")
+    return value
+
+
+def _section_of_a_kind(classes: tuple[type, ...], value: Any, path: str, errors: list[str]) -> Any:
+    """A section whose key `kind` says which of the classes it is; the first one where it is left out."""
+    by_kind = {cls.kind: cls for cls in classes}
+    kind = value.get("kind", classes[0].kind) if isinstance(value, dict) else classes[0].kind
+    errors_before = len(errors)
+    _choice(tuple(by_kind), kind, f"{path}.kind", errors)
+    return _build(by_kind[kind], value, f"{path}.", errors) if len(errors) == errors_before else None
+
+
+def _choice(choices: tuple[str, ...], value: Any, path: str, errors: list[str]) -> Any:
+    if value not in choices:
+        errors.append(f"{path}: expected one of {', '.join(choices)}, got {_shown(value)}{_nearest(str(value), choices)}")
     return value
 
 

@@ -38,8 +38,9 @@ Problems = Iterator[tuple[str, str]]
 class StateTrackingTask:
     """Programs over bounded variables; see sfm_ms/tasks/state_tracking.py."""
 
-    family: Literal["classic"] = "classic"
+    family: Literal["classic", "full", "chained"] = "classic"
     num_variables: Annotated[int, Range(1, 26)] = 5
+    modulus: Annotated[int, Range(2, 101)] = 101  # of the family chained
     min_operations: Count = 3  # training programs have min..max operations after the initial assignments
     max_operations: Count = 20
     train_programs: Count = 10_000  # distinct programs; training goes over them again and again
@@ -51,8 +52,14 @@ class StateTrackingTask:
     # What the loss may look at: the final value only; also the queried variable after every statement; or all variables.
     supervision: Literal["answer", "queried", "all"] = "queried"
     statement_weight: NonNegative = 4.0  # weight of the mean loss after the statements, beside 1 for the answer
+    # Steps over which the loss opens up, from the first operation of every program to all of them; 0: at once.
+    curriculum_steps: Annotated[int, Range(0)] = 0
 
     def problems(self) -> Problems:
+        if self.family != "classic" and self.num_variables < 2:
+            yield "num_variables", f"expected at least 2, which the family {self.family} swaps, got {self.num_variables}"
+        if self.family != "chained" and self.modulus != 101:
+            yield "modulus", f"only the family chained takes one; {self.family} clamps to 0..100, got {self.modulus}"
         if self.min_operations > self.max_operations:
             yield (
                 "min_operations",
@@ -74,7 +81,75 @@ class StateTrackerModel:
     token_dim: Count = 32
     instruction_dim: Count = 64
     unit_dim: Count = 256  # products in the arithmetic unit
+    max_ticks: Annotated[int, Range(1, 8)] = 1  # computations and writes a statement may take
+    halting: Literal["learned", "fixed"] = "learned"  # fixed: every statement takes max_ticks
+    erase: bool = True  # False: writes only add, S + beta k v^T with beta <= 1
     forget_gate: bool = False  # let statements decay all slots: a_t < 1 in the gated delta rule
+
+
+@dataclass(frozen=True)
+class TransformerModel:
+    """An encoder over all tokens of a program at once; see sfm_ms/models/transformer.py."""
+
+    kind: Literal["transformer"] = "transformer"
+    dim: Annotated[int, Range(2)] = 128
+    num_heads: Count = 4
+    num_layers: Count = 3
+    feed_forward_dim: Count = 256
+    positions: Literal["sinusoidal", "rotary"] = "sinusoidal"  # waves added to tokens, or queries and keys turned
+    attention: Literal["bidirectional", "causal"] = "bidirectional"
+    norm: Literal["post", "pre"] = "post"  # after the residual sum, or before what is added to it
+    readout: Literal["mean", "last"] = "mean"  # of the outputs for the tokens up to a statement's end
+
+    def problems(self) -> Problems:
+        yield from _heads_problem(self)
+        if self.dim % 2 or (self.positions == "rotary" and self.dim % (2 * self.num_heads)):
+            yield "dim", f"expected an even width, with rotary positions even for each head, got {self.dim}"
+
+
+@dataclass(frozen=True)
+class GruModel:
+    """Gated recurrent units over statements; see sfm_ms/models/gru.py."""
+
+    kind: Literal["gru"] = "gru"
+    token_dim: Count = 32
+    dim: Count = 176
+    num_layers: Count = 2
+
+
+@dataclass(frozen=True)
+class LinearAttentionModel:
+    """Causal linear attention over statements; see sfm_ms/models/linear_attention.py."""
+
+    kind: Literal["linear_attention"] = "linear_attention"
+    token_dim: Count = 32
+    dim: Annotated[int, Range(2)] = 128
+    num_heads: Count = 4
+    num_layers: Count = 3
+    feed_forward_dim: Count = 256
+
+    def problems(self) -> Problems:
+        yield from _heads_problem(self)
+        if self.dim % 2:
+            yield "dim", f"expected an even width, got {self.dim}"
+
+
+@dataclass(frozen=True)
+class StaticSlotsModel:
+    """Slots that are learned and never written; see sfm_ms/models/static_slots.py."""
+
+    kind: Literal["static_slots"] = "static_slots"
+    token_dim: Count = 32
+    dim: Count = 416
+    num_slots: Count = 8
+
+
+def _heads_problem(model: TransformerModel | LinearAttentionModel) -> Problems:
+    if model.dim % model.num_heads:
+        yield "dim", f"expected a multiple of num_heads = {model.num_heads}, got {model.dim}"
+
+
+Model = StateTrackerModel | TransformerModel | GruModel | LinearAttentionModel | StaticSlotsModel  # told apart by `kind`
 
 
 @dataclass(frozen=True)
@@ -86,7 +161,7 @@ class Optimizer:
     warmup_steps: Annotated[int, Range(0)] = 100
     betas: tuple[Fraction, Fraction] = (0.9, 0.98)
     epsilon: Positive = 1e-8
-    weight_decay: NonNegative = 0.01  # on matrices; never on biases
+    weight_decay: NonNegative = 0.1  # on matrices; never on biases or on what is looked up by token
     clip_norm: Positive = 1.0
 
 
@@ -94,6 +169,7 @@ class Optimizer:
 class Training:
     steps: Count = 3_000
     batch_size: Count = 32
+    tick_cost: NonNegative = 3e-3  # added to a program's loss for each expected tick beyond the first of its statements
     segment_statements: Count = 25  # statements in the compiled graph; longer programs pass through it again, state carried
     log_every: Count = 100
     validate_every: Count = 500
@@ -111,7 +187,7 @@ class Recipe:
     name: str = ""  # of the run folder runs/<name>; the recipe's own name where it is left out
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0  # initial weights, training programs and their order
     task: StateTrackingTask = StateTrackingTask()
-    model: StateTrackerModel = StateTrackerModel()
+    model: Model = StateTrackerModel()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()

@@ -27,14 +27,15 @@ class Update(nn.Cell):
 
     def __init__(self, parameters: list[Parameter], config: Optimizer):
         super().__init__()
-        matrices = [parameter for parameter in parameters if parameter.ndim > 1]
-        biases = [parameter for parameter in parameters if parameter.ndim <= 1]
+        decays = [parameter.ndim > 1 and not getattr(parameter, "is_table", False) for parameter in parameters]
+        matrices = [parameter for parameter, decays_too in zip(parameters, decays, strict=True) if decays_too]
+        others = [parameter for parameter, decays_too in zip(parameters, decays, strict=True) if not decays_too]
         groups = [
-            {"params": group, "weight_decay": decay} for group, decay in ((matrices, config.weight_decay), (biases, 0.0)) if group
+            {"params": group, "weight_decay": decay} for group, decay in ((matrices, config.weight_decay), (others, 0.0)) if group
         ]
-        names = [parameter.name for parameter in matrices + biases]
+        names = [parameter.name for parameter in matrices + others]
         self.adamw = optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=config.epsilon)
-        self.parameters_in_order = matrices + biases
+        self.parameters_in_order = matrices + others
         for parameter, name in zip(self.parameters_in_order, names, strict=True):
             parameter.name = name  # an optimizer may rename what it is given
         self.num_groups, self.clip_norm = len(groups), config.clip_norm

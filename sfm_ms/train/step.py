@@ -19,28 +19,31 @@ from sfm_ms.train.optim import Update
 class SegmentLoss(nn.Cell):
     """The loss of a segment plus what later segments make of its last state, given by that state's gradient."""
 
-    def __init__(self, model: nn.Cell):
+    def __init__(self, model: nn.Cell, tick_cost: float):
         super().__init__()
-        self.model = model
+        self.model, self.tick_cost = model, tick_cost
 
     def construct(self, statements, questions, labels, weights, state, next_state_gradient):
-        log_probabilities, next_state = self.model(statements, questions, state)
-        loss = weighted_nll(log_probabilities, labels, weights)
+        log_probabilities, ticks, next_state = self.model(statements, questions, state)
+        is_statement = (statements[:, :, 0] > 0).astype(mstype.float32)
+        extra_ticks = ((ticks - 1) * is_statement).sum()
+        loss = weighted_nll(log_probabilities, labels, weights) + self.tick_cost * extra_ticks / statements.shape[0]
         correct = (log_probabilities.argmax(-1) == labels).astype(mstype.float32)
         counted = (weights > 0).astype(mstype.float32)
-        return loss + (next_state * next_state_gradient).sum(), loss, (correct * counted).sum()
+        return loss + (next_state * next_state_gradient).sum(), loss, (correct * counted).sum(), extra_ticks
 
 
 class SegmentGradient(nn.Cell):
-    """-> (loss, number of right values), (gradient of the first state, gradients of the parameters)."""
+    """-> (loss, number of right values, ticks beyond the first), (gradient of the first state, gradients of the parameters)."""
 
-    def __init__(self, model: nn.Cell, parameters):
+    def __init__(self, model: nn.Cell, tick_cost: float, parameters):
         super().__init__()
-        self.value_and_grad = mindspore.value_and_grad(SegmentLoss(model), 4, mindspore.ParameterTuple(parameters), has_aux=True)
+        loss = SegmentLoss(model, tick_cost)
+        self.value_and_grad = mindspore.value_and_grad(loss, 4, mindspore.ParameterTuple(parameters), has_aux=True)
 
     def construct(self, statements, questions, labels, weights, state, next_state_gradient):
-        (_, loss, correct), gradients = self.value_and_grad(statements, questions, labels, weights, state, next_state_gradient)
-        return (loss, correct), gradients
+        figures, gradients = self.value_and_grad(statements, questions, labels, weights, state, next_state_gradient)
+        return figures[1:], gradients
 
 
 class Advance(nn.Cell):
@@ -51,7 +54,7 @@ class Advance(nn.Cell):
         self.model = model
 
     def construct(self, statements, questions, state):
-        return self.model(statements, questions, state)[1]
+        return self.model(statements, questions, state)[2]
 
 
 class Add(nn.Cell):
@@ -63,16 +66,19 @@ class Add(nn.Cell):
 
 
 class TrainingStep:
-    """(batch, learning rate) -> loss, gradient norm and share of right values of a batch; changes the model."""
+    """(batch, learning rate) -> figures of the batch; changes the model.
+
+    Figures: loss, share of the supervised values that are right, mean ticks of a statement, norm of the gradient.
+    """
 
     def __init__(self, model: nn.Cell, recipe: Recipe):
         self.model, self.segment = model, recipe.training.segment_statements
         self.update = Update(list(model.trainable_params()), recipe.optimizer)
-        self.gradient = SegmentGradient(model, self.update.parameters_in_order)
+        self.gradient = SegmentGradient(model, recipe.training.tick_cost, self.update.parameters_in_order)
         self.advance, self.add = Advance(model), Add()
         self.zero_state = model.initial_state(recipe.training.batch_size)
 
-    def __call__(self, batch: Batch, rate: float) -> tuple[float, float, float]:
+    def __call__(self, batch: Batch, rate: float) -> dict[str, float]:
         questions = Tensor(batch.questions_BQ)
         segments = [slice(start, start + self.segment) for start in range(0, batch.statements_BTW.shape[1], self.segment)]
         states = [self.zero_state]
@@ -80,18 +86,22 @@ class TrainingStep:
             states.append(self.advance(Tensor(batch.statements_BTW[:, segment]), questions, states[-1]))
 
         state_gradient, gradients = self.zero_state, None
-        losses, corrects = [], []
+        figures = []
         for segment, state in zip(reversed(segments), reversed(states), strict=True):
             arrays = (batch.statements_BTW, batch.labels_BTQ, batch.weights_BTQ)
             statements, labels, weights = (Tensor(array[:, segment]) for array in arrays)
-            (loss, correct), (state_gradient, new) = self.gradient(statements, questions, labels, weights, state, state_gradient)
+            of_segment, (state_gradient, new) = self.gradient(statements, questions, labels, weights, state, state_gradient)
             gradients = new if gradients is None else self.add(*gradients, *new)
-            losses.append(loss)
-            corrects.append(correct)
+            figures.append(of_segment)
         norm = self.update(Tensor(rate, mstype.float32), *gradients)
-        num_counted = (batch.weights_BTQ > 0).sum()
-        return _sum(losses), float(norm.asnumpy()), _sum(corrects) / num_counted
+        loss, correct, extra_ticks = (_sum(of_segments) for of_segments in zip(*figures, strict=True))
+        return {
+            "loss": loss,
+            "value_accuracy": correct / (batch.weights_BTQ > 0).sum(),
+            "mean_ticks": 1 + extra_ticks / (batch.statements_BTW[:, :, 0] > 0).sum(),
+            "gradient_norm": float(norm.asnumpy()),
+        }
 
 
-def _sum(tensors: list[Tensor]) -> float:
+def _sum(tensors: tuple[Tensor, ...]) -> float:
     return float(sum(tensor.asnumpy() for tensor in tensors))

@@ -11,8 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from sfm_ms.data.batches import TrainingBatches
-from sfm_ms.data.splits import validation_programs
-from sfm_ms.models import build
+from sfm_ms.data.splits import input_shape, validation_programs
+from sfm_ms.models import build, num_parameters
 from sfm_ms.recipe import Recipe
 from sfm_ms.tasks import state_tracking
 from sfm_ms.train import checkpoint
@@ -21,7 +21,7 @@ from sfm_ms.train.optim import learning_rate
 from sfm_ms.train.run_folder import RunFolder
 from sfm_ms.train.step import TrainingStep
 
-FIGURES = ("loss", "value_accuracy", "gradient_norm")
+FIGURES = ("loss", "value_accuracy", "mean_ticks", "gradient_norm")
 
 
 class Interrupted(Exception):
@@ -38,7 +38,7 @@ def train(recipe: Recipe, runs: Path) -> RunFolder:
     loop.resume()
     if loop.step < recipe.training.steps:
         span = f"from step {loop.step} to {recipe.training.steps}"
-        loop.report(f"{run.path}: {loop.num_parameters:,} parameters, {span}; the first step compiles the graph")
+        loop.report(f"{run.path}: {num_parameters(loop.model):,} parameters, {span}; the first step compiles the graph")
         with _StopSignals() as stop:
             loop.run_until_done(stop)
     return run
@@ -49,14 +49,14 @@ class _Loop:
 
     def __init__(self, recipe: Recipe, run: RunFolder):
         self.recipe, self.folder = recipe, run
-        task, training = recipe.task, recipe.training
-        self.model = build(recipe, state_tracking.input_shape(task.num_variables))
+        training = recipe.training
+        self.model = build(recipe, input_shape(recipe))
         self.parameters = {parameter.name: parameter for parameter in self.model.trainable_params()}
-        self.num_parameters = sum(parameter.size for parameter in self.parameters.values())
         self.take_step = TrainingStep(self.model, recipe)
         self.optimizer_state = self.take_step.update.state()
         self.answer = Answerer(self.model, training.segment_statements, recipe.evaluation.batch_size)
         self.step, self.interval, self.best = 0, Interval(FIGURES), None
+        self.seconds_before, self.began = 0.0, time.perf_counter()
 
     def resume(self) -> None:
         """Take up the state of the newest whole checkpoint, if there is one."""
@@ -69,7 +69,7 @@ class _Loop:
             self.report(f"passed over a damaged checkpoint: {warning}")
         checkpoint.restore(self.parameters, saved.model)
         checkpoint.restore(self.optimizer_state, saved.optimizer)
-        self.step, self.best = saved.state["step"], saved.state["best"]
+        self.step, self.best, self.seconds_before = (saved.state[name] for name in ("step", "best", "seconds"))
         if self.best is not None and self.best["step"] == self.step:  # a kill may have come before the link
             checkpoint.point(self.folder.checkpoints, "best", self.step)
         self.interval = Interval(FIGURES, saved.state["interval"])
@@ -92,12 +92,12 @@ class _Loop:
         """One step and whatever is due after it: metrics, validation, a checkpoint."""
         training = self.recipe.training
         rate = learning_rate(self.recipe.optimizer, self.step, training.steps)
-        loss, norm, accuracy = self.take_step(batches[self.step], rate)
-        self.interval.add(loss=loss, value_accuracy=accuracy, gradient_norm=norm)
+        figures = self.take_step(batches[self.step], rate)
+        self.interval.add(**figures)
         self.step += 1
         self.bar.update()
-        if not np.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss} at step {self.step}; the last checkpoint is from before")
+        if not np.isfinite(figures["loss"]):
+            raise FloatingPointError(f"the loss is {figures['loss']} at step {self.step}; the last checkpoint is from before")
         is_last = self.step == training.steps
         is_new_best = False
         if self.step % training.log_every == 0 or is_last:
@@ -110,10 +110,11 @@ class _Loop:
         row = {"step": self.step, "learning_rate": rate, **self.interval.means(), "validation_exact_match": ""}
         num_programs = (self.step - self.interval_first_step) * self.recipe.training.batch_size
         speed = num_programs / (time.perf_counter() - self.interval_began)
-        line = f"step {self.step:>6}  loss {row['loss']:.4f}  values right {row['value_accuracy']:.2%}  {speed:.0f} programs/s"
+        accuracy = f"values right {row['value_accuracy']:.2%}  ticks {row['mean_ticks']:.2f}"
+        line = f"step {self.step:>6}  loss {row['loss']:.4f}  {accuracy}  {speed:.0f} programs/s"
         is_new_best = False
         if validate:
-            exact_match = float((self.answer(self.validation) == state_tracking.true_answers(self.validation)).mean())
+            exact_match = float((self.answer(self.validation).values == state_tracking.true_answers(self.validation)).mean())
             is_new_best = self.best is None or exact_match >= self.best["exact_match"]
             if is_new_best:
                 self.best = {"step": self.step, "exact_match": exact_match}
@@ -130,7 +131,8 @@ class _Loop:
         return is_new_best
 
     def save(self, is_new_best: bool) -> None:
-        state = {"step": self.step, "interval": self.interval.state(), "best": self.best}
+        seconds = self.seconds_before + time.perf_counter() - self.began
+        state = {"step": self.step, "interval": self.interval.state(), "best": self.best, "seconds": seconds}
         arrays = checkpoint.arrays
         whole = checkpoint.Checkpoint(arrays(self.parameters), arrays(self.optimizer_state), state)
         checkpoint.save(self.folder.checkpoints, self.step, whole, self.recipe.training.keep_checkpoints)

@@ -22,9 +22,33 @@ def test_a_batch_depends_on_its_step_alone():
 
 
 def test_an_epoch_has_every_program_once_and_its_own_order():
-    batches = TrainingBatches(recipe("training.batch_size=30"))  # 200 programs: batches straddle epochs
-    order = [batches._program(position) for position in range(400)]
-    assert sorted(order[:200]) == sorted(order[200:]) == list(range(200)) and order[:200] != order[200:]
+    batches = TrainingBatches(recipe())  # 200 programs, 8 in a batch
+    epochs = [[batches._rows(step).tolist() for step in range(first, first + 25)] for first in (0, 25)]
+    assert all(sorted(np.concatenate(epoch)) == list(range(200)) for epoch in epochs) and epochs[0] != epochs[1]
+
+
+def test_programs_that_fill_no_batch_sit_out_other_ones_in_each_epoch():
+    batches = TrainingBatches(recipe("training.batch_size=30"))
+    epochs = [np.concatenate([batches._rows(step) for step in range(first, first + 6)]) for first in (0, 6)]
+    assert all(len(set(epoch)) == 180 for epoch in epochs) and set(epochs[0]) != set(epochs[1])
+
+
+def test_batches_have_programs_of_like_length_and_every_statement_of_them():
+    batches = TrainingBatches(recipe("task.train_programs=400"))
+    lengths = {batches[step].statements_BTW.shape[1] for step in range(50)}
+    assert lengths == {10, 15, 20, 25}
+    for step in range(50):
+        rows, batch = batches._rows(step), batches[step]
+        assert batch.statements_BTW.any(2).sum() == batches.statements[rows].any(2).sum()
+        assert np.isclose(batch.weights_BTQ.sum(), batches.weights[rows].sum())
+
+
+def test_the_curriculum_opens_from_one_operation_to_whole_programs():
+    batches, plain = TrainingBatches(recipe("task.curriculum_steps=40")), TrainingBatches(recipe())
+    seen = [np.flatnonzero(batches[step].weights_BTQ.any((0, 2))).max() for step in (0, 10, 20)]
+    assert seen[0] == 5 and seen == sorted(seen)
+    assert all(np.array_equal(a, b) for a, b in zip(batches[40], plain[40], strict=True))
+    assert np.array_equal(batches[0].weights_BTQ[:, :6], plain[0].weights_BTQ[:, :6])
 
 
 def test_splits_share_no_program_and_have_the_asked_sizes():

@@ -1,6 +1,7 @@
 """Number features carry sums and products in bilinear form, and codes tell numbers apart."""
 
 import numpy as np
+import pytest
 
 from sfm_ms.nn.number_codes import LINEAR_PERIODS, LOG2_PERIODS, NUM_FEATURES, NumberCodes, number_features
 
@@ -8,13 +9,13 @@ from sfm_ms.nn.number_codes import LINEAR_PERIODS, LOG2_PERIODS, NUM_FEATURES, N
 def test_shape_and_learned_rest():
     codes = NumberCodes(101, 48, np.random.default_rng(0))
     assert codes().shape == (101, 48) and codes.learned_CL.shape == (101, 48 - NUM_FEATURES)
-    assert np.allclose(codes().asnumpy()[:, :NUM_FEATURES], number_features(np.arange(101)), atol=1e-6)
+    assert np.allclose(codes().asnumpy()[:, :NUM_FEATURES], number_features(np.arange(101), 101), atol=1e-6)
 
 
 def test_a_sum_and_a_product_of_numbers_are_products_of_features():
     a, b = np.arange(1, 60), np.arange(60, 1, -1)
     features = {
-        name: number_features(n)[:, 1:].reshape(len(n), -1, 2)
+        name: number_features(n, 101)[:, 1:].reshape(len(n), -1, 2)
         for name, n in (("a", a), ("b", b), ("sum", a + b), ("product", a * b))
     }
     sin_a, cos_a = features["a"][..., 0], features["a"][..., 1]
@@ -27,7 +28,15 @@ def test_a_sum_and_a_product_of_numbers_are_products_of_features():
         )
 
 
-def test_neighbours_differ():
-    features = number_features(np.arange(101))
-    distances = np.linalg.norm(features[:, None] - features[None], axis=-1) + 9 * np.eye(101)
+@pytest.mark.parametrize("modulus", [11, 101])
+def test_all_but_the_two_longest_periods_add_modulo_the_number_of_numbers(modulus):
+    numbers = np.arange(modulus)
+    linear = slice(1 + 2 * 2, 1 + 2 * len(LINEAR_PERIODS))
+    assert np.allclose(number_features(numbers, modulus)[:, linear], number_features(numbers + modulus, modulus)[:, linear])
+
+
+@pytest.mark.parametrize("num_numbers", [11, 101])
+def test_neighbours_differ(num_numbers):
+    features = number_features(np.arange(num_numbers), num_numbers)
+    distances = np.linalg.norm(features[:, None] - features[None], axis=-1) + 9 * np.eye(num_numbers)
     assert distances.min() > 1

@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sfm_ms.recipe import Recipe, RecipeError, find, load, names, read, to_yaml
-from sfm_ms.recipe.schema import Optimizer, StateTrackingTask, Training
+from sfm_ms.recipe.schema import (
+    GruModel,
+    LinearAttentionModel,
+    Optimizer,
+    StateTrackerModel,
+    StateTrackingTask,
+    StaticSlotsModel,
+    Training,
+    TransformerModel,
+)
 
 
 def write(folder, name, text):
@@ -115,11 +124,53 @@ def test_an_unknown_name_gets_the_nearest_one():
         load("state_tracking/quik")
 
 
+def test_kind_chooses_the_class_of_the_model(tmp_path):
+    path = write(tmp_path, "a.yaml", "model: {kind: transformer, dim: 64}")
+    assert load(path, ["model.readout=last"]).model == TransformerModel(dim=64, readout="last")
+    assert load(write(tmp_path, "b.yaml", "model: {num_slots: 5}")).model == StateTrackerModel(num_slots=5)
+
+
+def test_a_model_of_another_kind_replaces_that_of_the_base(tmp_path):
+    write(tmp_path, "base.yaml", "model: {num_slots: 5, unit_dim: 9}")
+    gru = write(tmp_path, "gru.yaml", "base: base.yaml\nmodel: {kind: gru}")
+    assert load(gru).model == GruModel()
+    assert load(write(tmp_path, "wide.yaml", "base: gru.yaml\nmodel: {dim: 300}")).model == GruModel(dim=300)
+    same = write(tmp_path, "same.yaml", "base: base.yaml\nmodel: {kind: state_tracker, unit_dim: 7}")
+    assert load(same).model == StateTrackerModel(num_slots=5, unit_dim=7)
+
+
+@pytest.mark.parametrize("kind", ["transfomer", "[gru]", "null"])
+def test_an_unknown_kind_is_reported_with_the_other_errors(tmp_path, kind):
+    with pytest.raises(RecipeError) as caught:
+        load(write(tmp_path, "a.yaml", f"seed: many\nmodel: {{kind: {kind}, dim: 64}}"))
+    message = str(caught.value)
+    assert "2 errors" in message and "seed: expected a whole number, got 'many'" in message
+    assert "model.kind: expected one of state_tracker, transformer, gru, linear_attention, static_slots, got " in message
+    assert kind != "transfomer" or "got 'transfomer'; did you mean 'transformer'?" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{kind: gru, num_slots: 4}", "model.num_slots: unknown key"),
+        ("{kind: transformer, dim: 30}", "model.dim: expected a multiple of num_heads = 4, got 30"),
+        ("{kind: transformer, dim: 36, positions: rotary}", "model.dim: expected an even width, with rotary"),
+        ("{kind: linear_attention, dim: 3, num_heads: 3}", "model.dim: expected an even width, got 3"),
+    ],
+)
+def test_models_that_are_refused(tmp_path, text, words):
+    with pytest.raises(RecipeError, match=words):
+        load(write(tmp_path, "a.yaml", f"model: {text}"))
+
+
 recipes = st.builds(
     Recipe,
     name=st.sampled_from(["a", "b-c"]),
     seed=st.integers(0, 2**32 - 1),
     task=st.builds(StateTrackingTask, supervision=st.sampled_from(["answer", "queried", "all"])),
+    model=st.sampled_from(
+        [StateTrackerModel(num_slots=3), TransformerModel(norm="pre"), GruModel(), LinearAttentionModel(), StaticSlotsModel()]
+    ),
     optimizer=st.builds(Optimizer, learning_rate=st.floats(1e-4, 1e3), weight_decay=st.floats(0, 1)),
     training=st.builds(Training, steps=st.integers(101, 10**6), batch_size=st.integers(1, 999)),
 )

@@ -9,7 +9,8 @@ from sfm_ms.models.state_tracker import StateTracker
 from sfm_ms.recipe.schema import StateTrackerModel
 from sfm_ms.tasks import state_tracking
 
-SHAPE = state_tracking.input_shape(3)
+LANGUAGE = state_tracking.Language("full", num_variables=3)
+SHAPE = LANGUAGE.input_shape()
 CONFIG = StateTrackerModel(num_slots=6, value_dim=36, token_dim=5, instruction_dim=7, unit_dim=9)
 
 
@@ -18,8 +19,8 @@ def tracker(**changes):
 
 
 def inputs(count=4, operations=5, seed=0):
-    programs = state_tracking.generate(seed, 0, np.arange(count), operations, operations, 3)
-    questions = state_tracking.question_tokens(np.tile(np.arange(2), (count, 1)))
+    programs = state_tracking.generate(LANGUAGE, seed, 0, np.arange(count), operations, operations)
+    questions = state_tracking.question_tokens(LANGUAGE, np.tile(np.arange(2), (count, 1)))
     return state_tracking.encode(programs), questions
 
 
@@ -28,15 +29,25 @@ def run(model, statements, questions, slots=None):
     return [output.asnumpy() for output in model(Tensor(statements), Tensor(questions), slots)]
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["no forget gate", "forget gate"])
+VARIANTS = {
+    "one tick": {},
+    "forget gate": {"forget_gate": True},
+    "learned ticks": {"max_ticks": 3},
+    "fixed ticks": {"max_ticks": 3, "halting": "fixed"},
+    "no erase": {"erase": False},
+}
+
+
+@pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS)
 def model(request):
-    return tracker(forget_gate=request.param)
+    return tracker(**request.param)
 
 
 def test_shapes_and_probabilities(model):
     statements, questions = inputs()
-    log_probabilities, slots = run(model, statements, questions)
+    log_probabilities, ticks, slots = run(model, statements, questions)
     assert log_probabilities.shape == (4, 8, 2, 101) and slots.shape == (4, 6, 101)
+    assert ticks.shape == (4, 8) and ticks.min() >= 1 and ticks.max() <= model.execution.num_ticks
     assert np.allclose(np.exp(log_probabilities).sum(-1), 1, atol=1e-5)
 
 
@@ -51,10 +62,10 @@ def test_causal(model):
 @pytest.mark.parametrize("segment", [1, 3])
 def test_segments_with_carried_slots_equal_the_whole(model, segment):
     statements, questions = inputs()
-    whole, last = run(model, statements, questions)
+    whole, _, last = run(model, statements, questions)
     parts, slots = [], None
     for start in range(0, statements.shape[1], segment):
-        part, slots = run(model, statements[:, start : start + segment], questions, slots)
+        part, _, slots = run(model, statements[:, start : start + segment], questions, slots)
         parts.append(part)
     assert np.allclose(np.concatenate(parts, 1), whole, atol=1e-4) and np.allclose(slots, last, atol=1e-5)
 
@@ -68,17 +79,14 @@ def test_batch_rows_do_not_mix(model):
 
 def test_padding_changes_nothing(model):
     statements, questions = inputs()
-    _, slots = run(model, statements, questions)
+    slots = run(model, statements, questions)[-1]
     padded = np.concatenate([statements, np.zeros_like(statements[:, :3])], axis=1)
-    log_probabilities, padded_slots = run(model, padded, questions)
+    log_probabilities, _, padded_slots = run(model, padded, questions)
     assert np.allclose(slots, padded_slots, atol=1e-6)
     assert np.allclose(log_probabilities[:, 7], log_probabilities[:, 10], atol=1e-5)
 
 
-@pytest.mark.parametrize("forget_gate", [False, True])
-def test_every_parameter_and_the_slots_get_a_gradient(forget_gate):
-    model = tracker(forget_gate=forget_gate)
-
+def test_every_parameter_and_the_slots_get_a_gradient(model):
     class Loss(nn.Cell):
         def __init__(self):
             super().__init__()
@@ -103,10 +111,9 @@ def test_a_seed_fixes_the_weights():
 
 
 def test_flops_count_the_products_of_the_graph():
-    """Against a count by hand at sizes where every term is another number."""
-    model = tracker()
-    encode = 5 * 5 * 7 + 7 * 9 + 7 * 5 + 7
-    look_up = 5 * (6 * 101 + 101 * 36)
-    compute = 5 * 36 * 18 + 9 * 101
-    change = 6 * 6 * 101 + 6 * 101
-    assert model.flops(8) == 2 * 8 * (encode + look_up + compute + change + 6 * 101)
+    """Against a count by hand at sizes where every term is another number: 8 tokens, 3 ticks."""
+    encode = 8 * 5 * 7 + 3 * (7 * 9 + 7 * 8 + 7)
+    look_up = 8 * (6 * 101 + 101 * 36) + 8 * 36 * 18
+    tick = 9 * 101 + 6 * 6 * 101 + 6 * 101 + 6 * 101  # compute, erase, write, mix
+    register = 101 * 18
+    assert tracker(max_ticks=3).flops(4) == 2 * 4 * (encode + look_up + 3 * tick + 2 * register + 6 * 101)

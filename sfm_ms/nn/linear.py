@@ -1,0 +1,40 @@
+"""An affine layer, y = x W + b, and what all the affine layers inside a Cell cost.
+
+Shapes: X width of the input, Y width of the output.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import nn, ops
+
+from sfm_ms.nn.init import normal, zeros
+
+
+class Linear(nn.Cell):
+    """(..., X) -> (..., Y)."""
+
+    def __init__(self, in_dim: int, out_dim: int, rng: np.random.Generator, std: float | None = None):
+        super().__init__()
+        self.in_dim, self.out_dim = in_dim, out_dim
+        self.weight_XY = normal(rng, (in_dim, out_dim), std)
+        self.bias_Y = zeros((out_dim,))
+        self.product = ops.MatMul()  # its gradient is two products; that of ops.matmul transposes its operands first
+
+    def construct(self, x):
+        rows = self.product(x.reshape(-1, self.in_dim), self.weight_XY) + self.bias_Y
+        return rows.reshape(*x.shape[:-1], self.out_dim)
+
+
+def num_products(cell: nn.Cell) -> int:
+    """Multiply-adds of one row through every Linear inside the Cell."""
+    return sum(layer.in_dim * layer.out_dim for layer in _linears(cell))
+
+
+def num_inputs(cell: nn.Cell) -> int:
+    """Numbers that every Linear inside the Cell keeps of one row for the backward pass."""
+    return sum(layer.in_dim for layer in _linears(cell))
+
+
+def _linears(cell: nn.Cell) -> list[Linear]:
+    return [layer for _, layer in cell.cells_and_names() if isinstance(layer, Linear)]

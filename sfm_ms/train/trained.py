@@ -1,0 +1,36 @@
+"""A model as a run left it: its weights from the best whole checkpoint."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mindspore import nn
+
+from sfm_ms.data.splits import input_shape
+from sfm_ms.models import build
+from sfm_ms.train import checkpoint
+from sfm_ms.train.run_folder import RunError, RunFolder
+
+
+class Trained(NamedTuple):
+    """`is_best` is False where the best checkpoint is damaged and another one stepped in."""
+
+    model: nn.Cell
+    step: int
+    is_best: bool
+
+
+def load(run: RunFolder) -> Trained:
+    """Prints which damaged checkpoints it passed over. Raises RunError or CheckpointError where no whole one is left."""
+    found = checkpoint.load_newest(run.checkpoints, preferred="best")
+    if found is None:
+        raise RunError(f"{run.path} has no checkpoint yet; train it first")
+    saved, warnings = found
+    for warning in warnings:
+        print(f"passed over a damaged checkpoint: {warning}")
+    if warnings:
+        print(f"using step {saved.state['step']} instead; results.json and plots stay as they are")
+    recipe = run.recipe()
+    model = build(recipe, input_shape(recipe))
+    checkpoint.restore({parameter.name: parameter for parameter in model.trainable_params()}, saved.model)
+    return Trained(model, saved.state["step"], is_best=not warnings)

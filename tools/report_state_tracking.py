@@ -1,0 +1,128 @@
+"""Turns runs of state tracking into a CSV, and the CSV into the README's tables and plots: means and spread over seeds.
+
+python tools/report_state_tracking.py runs/slots-seed0 runs/slots-seed1 ... --folder recipes/state_tracking/results
+
+Runs named `<model>-seed<n>` that differ only in their seed are one line. Rows of runs that are not named stay in the CSV.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from sfm_ms.recipe import Recipe
+from sfm_ms.train.run_folder import RunFolder
+
+KEY = ["family", "model", "seed", "multiplier"]
+READERS = {
+    "majority class": "majority_class",
+    "last 8 lines": "last_8_lines",
+    "last 16 lines": "last_16_lines",
+    "last 45 lines": "last_45_lines",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="*", type=Path, help="run folders to add; none: tables and plots of the CSV as it is")
+    parser.add_argument("--folder", type=Path, default=Path("recipes/state_tracking/results"))
+    options = parser.parse_args()
+
+    options.folder.mkdir(parents=True, exist_ok=True)
+    file = options.folder / "results.csv"
+    tables = [pd.read_csv(file)] if file.is_file() else []
+    tables += [rows_of(RunFolder(path)) for path in options.runs]
+    results = pd.concat(tables).drop_duplicates(KEY, keep="last").sort_values(KEY)
+    results.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
+    for family, of_family in pd.read_csv(file).groupby("family"):
+        print(f"{family}\n\n{markdown(of_family)}\n")
+        plot(of_family, family, options.folder / f"{family}.png")
+
+
+def rows_of(run: RunFolder) -> pd.DataFrame:
+    """A row for each test length of a finished run."""
+    recipe = run.recipe()
+    results = json.loads(run.results_file.read_text(encoding="utf-8"))
+    state = json.loads((run.checkpoints / "last" / "state.json").read_text(encoding="utf-8"))
+    constant = {
+        "family": family_name(recipe),
+        "model": re.sub(r"-seed\d+$", "", run.path.name),
+        "seed": recipe.seed,
+        "num_parameters": results["num_parameters"],
+        "train_programs": recipe.task.train_programs,
+        "supervision": recipe.task.supervision,
+        "learning_rate": recipe.optimizer.learning_rate,
+        "steps": recipe.training.steps,
+        "minutes": round(state["seconds"] / 60, 1),
+    }
+    rows = []
+    for multiplier, exact_match in results["exact_match"].items():
+        figures = {name: results[name][multiplier] for name in ("close_match", "majority_class", "backward_slice")}
+        readers = {f"last_{lines}_lines": figure for lines, figure in results["window_reader"][multiplier].items()}
+        length = {"multiplier": int(multiplier), "operations": int(multiplier) * recipe.task.test_base_operations}
+        ticks = {f"ticks_{kind}": mean for kind, mean in results["ticks"][multiplier].items()}
+        rows.append({**constant, **length, "exact_match": exact_match, **figures, **readers, **ticks})
+    return pd.DataFrame(rows)
+
+
+def family_name(recipe: Recipe) -> str:
+    task = recipe.task
+    return task.family if task.family != "chained" else f"chained-{task.modulus}"
+
+
+def markdown(results: pd.DataFrame) -> str:
+    """One family's table: models, best at the longest common length first, then the readers that need no model."""
+    multipliers = sorted(results["multiplier"].unique())
+    models = results.groupby("model")
+    order = results[results["multiplier"] == 32].groupby("model")["exact_match"].mean().sort_values(ascending=False).index
+    rows = [["", "parameters", "minutes", "seeds", *(f"{multiplier}x" for multiplier in multipliers)]]
+    for model in order:
+        one = models.get_group(model)
+        costs = f"{one['num_parameters'].iloc[0]:,}", f"{one['minutes'].mean():.0f}", str(one["seed"].nunique())
+        rows.append([model, *costs, *(spread(one, "exact_match", multiplier) for multiplier in multipliers)])
+    first = models.get_group(order[0])
+    for name, column in READERS.items():
+        if column in first:
+            rows.append([f"*{name}*", "", "", "", *(spread(first, column, multiplier) for multiplier in multipliers)])
+    slices = [f"{first.loc[first['multiplier'] == m, 'backward_slice'].mean():.1f}" for m in multipliers]
+    rows.append(["*statements the answer may depend on*", "", "", "", *slices])
+    rows.insert(1, ["---"] * len(rows[0]))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def spread(results: pd.DataFrame, column: str, multiplier: int) -> str:
+    """Mean and standard deviation over seeds, in percent."""
+    figures = 100 * results.loc[results["multiplier"] == multiplier, column]
+    if figures.empty:
+        return ""
+    return f"{figures.mean():.1f}" + (f" ±{figures.std():.1f}" if len(figures) > 1 else "")
+
+
+def plot(results: pd.DataFrame, family: str, path: Path) -> None:
+    """Exact match against the number of operations, with the range over seeds."""
+    figure, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
+    for model, one in results.groupby("model"):
+        of_length = 100 * one.groupby("operations")["exact_match"].agg(["mean", "min", "max"])
+        (line,) = axes.plot(of_length.index, of_length["mean"], "o-", label=model, linewidth=2 if model == "slots" else 1.2)
+        axes.fill_between(of_length.index, of_length["min"], of_length["max"], color=line.get_color(), alpha=0.15, linewidth=0)
+    for (name, column), style in zip(READERS.items(), ("-", ":", "-.", "--"), strict=True):
+        if column in results:
+            axes.plot(100 * results.groupby("operations")[column].mean(), color="gray", linestyle=style, linewidth=1, label=name)
+    axes.set_xscale("log", base=2)
+    lengths = results.drop_duplicates("operations").sort_values("operations")
+    labels = [f"{count}\n{multiplier}x" for count, multiplier in zip(lengths["operations"], lengths["multiplier"], strict=True)]
+    axes.set_xticks(lengths["operations"], labels)
+    axes.set(xlabel="operations in the program", ylabel="right answers, %", ylim=(0, 102), title=family)
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize=8)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -135,7 +135,7 @@ def _trace(options: argparse.Namespace) -> int:
     if (options.program is None) is not options.summary:
         return _wrong("expected either a PROGRAM.txt or --summary")
     try:
-        source = "" if options.summary else options.program.read_text(encoding="utf-8")
+        source = "" if options.summary else options.program.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         return _wrong(f"{options.program} cannot be read: {error}")
     _start()

@@ -82,8 +82,8 @@ def trace(run: RunFolder, source: str) -> Trace:
     recipe = _recipe_with_slots(run)
     programs, line_numbers = parse(source, language(recipe))
     seen = _Inspector(trained.load(run).model)(programs)
-    statements = [_statement(programs, t, line, seen) for t, line in enumerate(line_numbers)]
-    return Trace(str(run.path), list(programs.language.variables), recipe.model.num_slots, statements)
+    variables = list(programs.language.variables)
+    return Trace(str(run.path), variables, recipe.model.num_slots, _statements(programs, line_numbers, seen))
 
 
 def table(trace: Trace) -> str:
@@ -165,7 +165,7 @@ class _Inspect(nn.Cell):
     def construct(self, statement, questions, slots):
         execution = self.model.execution
         tables = execution.tables()
-        (lookup, _), (_, key, beta, _), _ = execution.encoder(statement[:, 0], tables[0])
+        (lookup, _), (_, key, beta, *_), _ = execution.encoder(statement[:, 0], tables[0])
         slots, results, reached = execution.execute(0, execution.encode(statement, tables[0]), slots, tables)
         reached_J1 = ops.concat(reached, 0)
         answers, keys = self.model.read_out(slots.expand_dims(1), questions)
@@ -201,32 +201,42 @@ class _Inspector:
         return _Seen(*(np.stack(arrays) for arrays in zip(*rows, strict=True)))
 
 
-def _statement(programs: Programs, t: int, line: int, seen: _Seen) -> Statement:
-    values, known = (array[0, t] for array in run_programs(programs))
+def _statements(programs: Programs, line_numbers: list[int], seen: _Seen) -> list[Statement]:
     words = programs.language.vocabulary
-    tokens = [words[token] for token in encode(programs)[0, t]]
-    lookups = zip(tokens, seen.lookup_TWN[t], strict=True)
-    answers = np.exp(seen.answers_TVC[t])
-    return Statement(
-        line=line,
-        text=programs.lines(0)[t],
-        kind=KINDS[programs.kind[0, t]],
-        ticks=float(seen.reached_TJ1[t].sum()),
-        reads=[Read(token, weights.tolist()) for token, weights in lookups if weights.max() >= LOOKED_UP],
-        tick_steps=[
-            Tick(float(reached[0]), writes.tolist(), int(result.argmax()), float(result.max()))
-            for reached, writes, result in zip(seen.reached_TJ1[t], seen.writes_TJN[t], seen.results_TJC[t], strict=True)
-        ],
-        writes=seen.writes_TJN[t].sum(0).tolist(),
-        slots=[Slot(int(slot.argmax()), float(slot.max())) for slot in seen.slots_TNC[t]],
-        decoded=[
-            Variable(
-                name,
-                value=int(answers[v].argmax()),
-                probability=float(answers[v].max()),
-                true=int(values[v]) if known[v] else None,
-                slot=int(seen.keys_TVN[t, v].argmax()),
+    texts, tokens_TW, (values, known) = programs.lines(0), encode(programs)[0], run_programs(programs)
+    statements = []
+    for t, line in enumerate(line_numbers):
+        lookups = zip(tokens_TW[t], seen.lookup_TWN[t], strict=True)
+        ticks = zip(seen.reached_TJ1[t], seen.writes_TJN[t], seen.results_TJC[t], strict=True)
+        statements.append(
+            Statement(
+                line=line,
+                text=texts[t],
+                kind=KINDS[programs.kind[0, t]],
+                ticks=float(seen.reached_TJ1[t].sum()),
+                reads=[Read(words[token], weights.tolist()) for token, weights in lookups if weights.max() >= LOOKED_UP],
+                tick_steps=[
+                    Tick(float(reached[0]), writes.tolist(), int(result.argmax()), float(result.max()))
+                    for reached, writes, result in ticks
+                ],
+                writes=seen.writes_TJN[t].sum(0).tolist(),
+                slots=[Slot(int(slot.argmax()), float(slot.max())) for slot in seen.slots_TNC[t]],
+                decoded=_variables(programs.language.variables, t, values[0], known[0], seen),
             )
-            for v, name in enumerate(programs.language.variables)
-        ],
-    )
+        )
+    return statements
+
+
+def _variables(names: str, t: int, values_TV: np.ndarray, known_TV: np.ndarray, seen: _Seen) -> list[Variable]:
+    """What the model and the interpreter say that the variables are after statement t."""
+    answers_VC = np.exp(seen.answers_TVC[t])
+    return [
+        Variable(
+            name,
+            value=int(answers_VC[v].argmax()),
+            probability=float(answers_VC[v].max()),
+            true=int(values_TV[t, v]) if known_TV[t, v] else None,
+            slot=int(seen.keys_TVN[t, v].argmax()),
+        )
+        for v, name in enumerate(names)
+    ]

@@ -15,9 +15,8 @@ from sfm_ms.train import runtime
 
 runtime.start()
 
-from sfm_ms.data.splits import test_programs
+from sfm_ms.data.splits import input_shape, test_programs
 from sfm_ms.models import build
-from sfm_ms.tasks import state_tracking
 from sfm_ms.train.metrics import Answerer
 
 
@@ -28,7 +27,7 @@ def main() -> None:
     options = parser.parse_args()
 
     recipe = load(options.recipe, options.overrides)
-    model = build(recipe, state_tracking.input_shape(recipe.task.num_variables))  # weights do not change the time
+    model = build(recipe, input_shape(recipe))  # weights do not change the time
     answer = Answerer(model, recipe.training.segment_statements, recipe.evaluation.batch_size)
     began = time.perf_counter()
     answer(test_programs(recipe, 1))

@@ -21,8 +21,8 @@ runtime.start()
 import mindspore
 
 from sfm_ms.data.batches import TrainingBatches
+from sfm_ms.data.splits import input_shape
 from sfm_ms.models import build
-from sfm_ms.tasks import state_tracking
 from sfm_ms.train.step import TrainingStep
 
 
@@ -48,7 +48,7 @@ def main() -> None:
 
     recipe = load(options.recipe, options.overrides)
     batches = TrainingBatches(recipe)
-    step = TrainingStep(build(recipe, state_tracking.input_shape(recipe.task.num_variables)), recipe)
+    step = TrainingStep(build(recipe, input_shape(recipe)), recipe)
     began = time.perf_counter()
     step(batches[0], 1e-3)
     print(f"first step, with compilation: {time.perf_counter() - began:.1f} s")

@@ -14,7 +14,6 @@ from sfm_ms.recipe.schema import Recipe
 from sfm_ms.tasks import state_tracking
 
 _ORDER_STREAM = 2**32  # of the random numbers that shuffle an epoch; far from the streams that make programs
-_LENGTH_STEP = 5  # batches are padded to a multiple of this many statements: each length is a graph to compile
 
 
 class Batch(NamedTuple):
@@ -29,8 +28,8 @@ class Batch(NamedTuple):
 class TrainingBatches:
     """Batch of step s, for any s: epochs of the recipe's training programs, each in an order of its own.
 
-    Programs of a batch are about equally long, so that little of it is padding. Those that fill no last batch of an epoch
-    sit it out, other ones in each epoch.
+    Programs of a batch have equally many segments, but for a few batches. Those programs that fill no last batch of an
+    epoch sit it out, other ones in each epoch.
     """
 
     def __init__(self, recipe: Recipe):
@@ -38,7 +37,7 @@ class TrainingBatches:
         self.seed, self.batch_size = recipe.seed, recipe.training.batch_size
         self.batches_in_epoch = task.train_programs // self.batch_size
         programs = training_programs(recipe)
-        self.lengths = -(-programs.lengths // _LENGTH_STEP) * _LENGTH_STEP
+        self.num_segments = -(-programs.lengths // recipe.training.segment_statements)
         self.statements = state_tracking.encode(programs)
         asked, self.labels, self.weights = state_tracking.supervise(programs, task.supervision, task.statement_weight)
         self.questions = state_tracking.question_tokens(programs.language, asked)
@@ -48,10 +47,9 @@ class TrainingBatches:
 
     def __getitem__(self, step: int) -> Batch:
         rows = self._rows(step)
-        length = self.lengths[rows].max()
-        segment = self.segment if length > self.segment else _LENGTH_STEP
+        length = self.num_segments[rows].max() * self.segment
         statements, labels, weights = (
-            in_segments(array[rows, :length], segment) for array in (self.statements, self.labels, self.weights)
+            in_segments(array[rows, :length], self.segment) for array in (self.statements, self.labels, self.weights)
         )
         weights[:, self.horizon(step) :] = 0
         return Batch(statements, self.questions[rows], labels, weights)
@@ -69,8 +67,8 @@ class TrainingBatches:
         epoch, place = divmod(step, self.batches_in_epoch)
         if epoch != self.epoch:
             generator = np.random.Generator(np.random.Philox(key=[self.seed, _ORDER_STREAM], counter=[0, 0, 0, epoch]))
-            rows = generator.permutation(len(self.lengths))[: self.batches_in_epoch * self.batch_size]
-            by_length = rows[np.argsort(self.lengths[rows], kind="stable")]
+            rows = generator.permutation(len(self.num_segments))[: self.batches_in_epoch * self.batch_size]
+            by_length = rows[np.argsort(self.num_segments[rows], kind="stable")]
             self.epoch, self.order = epoch, generator.permutation(by_length.reshape(-1, self.batch_size))
         return self.order[place]
 

@@ -46,8 +46,11 @@ class StateTracker(nn.Cell):
             states_BTNC.reshape(num_programs * num_statements, self.num_slots, self.num_numbers),
             keys_BTQN.reshape(num_programs * num_statements, num_questions, self.num_slots),
         )
-        # What a key reads is a distribution but for overlaps between keys and beta != 1: scaled to sum 1, floored for the log.
-        held = ops.relu(held) + 1e-6
+        # What a key reads is a distribution but for overlaps between keys and beta != 1. What is missing to a sum of 1 is
+        # unknown, so spread evenly: a weak write is no good answer. Then scaled to sum 1, floored for the log.
+        held = ops.relu(held)
+        unknown = ops.relu(1 - held.sum(-1, keepdims=True))
+        held = held + unknown / self.num_numbers + 1e-6
         log_probabilities = ops.log(held / held.sum(-1, keepdims=True))
         log_probabilities = log_probabilities.reshape(num_programs, num_statements, num_questions, self.num_numbers)
         return log_probabilities, keys_BQN

@@ -26,18 +26,18 @@ def read(slots_BNV, keys_BRN):
     return ops.bmm(keys_BRN, slots_BNV)
 
 
-def write_operands(keys_BN, beta_B1, decay_B1, erase: bool = True):
-    """What a write needs besides the slots and the value: a (I - beta k k^T), (B, N, N), and beta k, (B, N, 1).
+def write_operands(keys_BN, beta_B1, erase: bool = True):
+    """What a write needs besides the slots and the value: what it erases along, (B, 1, N), and beta k, (B, N, 1).
 
-    Without `erase` the write only adds: a I stands in place of the matrix.
+    Without `erase` the write only adds.
     """
-    scaled_BN1 = (beta_B1 * keys_BN).expand_dims(2)
-    kept_NN = ops.eye(keys_BN.shape[1], keys_BN.shape[1], keys_BN.dtype)
-    if erase:
-        kept_NN = kept_NN - ops.bmm(scaled_BN1, keys_BN.expand_dims(1))
-    return decay_B1.expand_dims(2) * kept_NN, scaled_BN1
+    erase_BN = keys_BN if erase else ops.zeros_like(keys_BN)
+    return erase_BN.expand_dims(1), (beta_B1 * keys_BN).expand_dims(2)
 
 
-def write(slots_BNV, erase_BNN, scaled_BN1, value_BV):
-    """The slots after the write."""
-    return ops.bmm(erase_BNN, slots_BNV) + ops.bmm(scaled_BN1, value_BV.expand_dims(1))
+def write(slots_BNV, erase_B1N, scaled_BN1, value_BV, decay_B1=None):
+    """The slots after the write: with S decayed, S + beta k (v - S^T k)^T, which is the rule above."""
+    if decay_B1 is not None:
+        slots_BNV = decay_B1.expand_dims(2) * slots_BNV
+    change_B1V = value_BV.expand_dims(1) - ops.bmm(erase_B1N, slots_BNV)
+    return slots_BNV + ops.bmm(scaled_BN1, change_B1V)

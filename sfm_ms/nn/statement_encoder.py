@@ -30,7 +30,8 @@ class StatementEncoder(nn.Cell):
     """(statements (M, W) int32, codes (C, V)) -> what their execution needs.
 
     For each statement the keys of its lookups (M, W, N) and its constants (M, W V); for each tick the gate (L, H), the write
-    key (L, N), beta (L, 1) and decay (L, 1); for each tick but a statement's last one the logit of halting after it (., 1).
+    key (L, N), beta (L, 1) and, with a forget gate, the decay (L, 1); for each tick but a statement's last one the logit of
+    halting after it (., 1).
     """
 
     def __init__(self, config: StateTrackerModel, shape, rng: np.random.Generator):
@@ -77,7 +78,8 @@ class StatementEncoder(nn.Cell):
         is_statement_M1 = (statements_MW[:, :1] > 0).astype(mstype.float32)  # padding writes and forgets nothing
         beta_MJ = self.max_beta * ops.sigmoid(ops.matmul(instruction_MI, self.beta_IJ)) * is_statement_M1
         by_tick = (gate_MG.reshape(num_statements * self.num_ticks, -1), write_key_LN, beta_MJ.reshape(-1, 1))
-        return (lookup_MWN, constants_MX), (*by_tick, self.decay(instruction_MI, is_statement_M1)), self.halting(instruction_MI)
+        decay = self.decay(instruction_MI, is_statement_M1)
+        return (lookup_MWN, constants_MX), (*by_tick, *decay), self.halting(instruction_MI)
 
     def write_keys(self, instruction_MI, statements_MW, addresses_DN):
         """(L, N): at each tick the address of one of the statement's tokens, padding excepted."""
@@ -89,11 +91,11 @@ class StatementEncoder(nn.Cell):
         return unit_keys(keys_MJN.reshape(num_statements * self.num_ticks, -1))
 
     def decay(self, instruction_MI, is_statement_M1):
-        """(L, 1): a in (0, 1] for all slots, or 1 where the recipe has no forget gate."""
+        """((L, 1),): a in (0, 1] for all slots; nothing where the recipe has no forget gate."""
         if not self.forget_gate:
-            return ops.ones((instruction_MI.shape[0] * self.num_ticks, 1), mstype.float32)
+            return ()
         log_decay_MJ = -ops.softplus(ops.matmul(instruction_MI, self.forget_IJ) + INITIAL_FORGET_BIAS)
-        return ops.exp(log_decay_MJ * is_statement_M1).reshape(-1, 1)
+        return (ops.exp(log_decay_MJ * is_statement_M1).reshape(-1, 1),)
 
     def halting(self, instruction_MI):
         """Logits, one for each tick but the last of a statement; None where the recipe fixes the ticks."""

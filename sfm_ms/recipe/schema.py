@@ -169,8 +169,10 @@ class Optimizer:
 class Training:
     steps: Count = 3_000
     batch_size: Count = 32
-    tick_cost: NonNegative = 3e-3  # added to a program's loss for each expected tick beyond the first of its statements
-    segment_statements: Count = 25  # statements in the compiled graph; longer programs pass through it again, state carried
+    tick_cost: NonNegative = 1e-3  # added to a program's loss for each expected tick beyond the first of its statements
+    # Statements in the compiled graph; longer programs pass through it again, the state carried. A model that carries no
+    # state sees programs whole; each multiple of this many statements is then a graph.
+    segment_statements: Count = 25
     log_every: Count = 100
     validate_every: Count = 500
     checkpoint_every: Count = 500

@@ -60,8 +60,8 @@ class ExecutionSystem(nn.Cell):
         """What the statements need, as lists of (B, ...): by statement, by tick (J for each statement), and for halting."""
         num_programs, num_statements, width = statements_BTW.shape
         statements_MW = statements_BTW.reshape(num_programs * num_statements, width)
-        by_statement, (gate, key, beta, decay), halt = self.encoder(statements_MW, codes_CV)
-        by_tick = (gate, *write_operands(key, beta, decay, self.erase))
+        by_statement, (gate, key, beta, *decay), halt = self.encoder(statements_MW, codes_CV)
+        by_tick = (gate, *write_operands(key, beta, self.erase), *decay)
         return (
             [self.unstack(operand, num_programs) for operand in by_statement],
             [self.unstack(operand, num_programs) for operand in by_tick],
@@ -83,14 +83,14 @@ class ExecutionSystem(nn.Cell):
         views_BG = self.unit.views(constants_BX + ops.matmul(held_MC, codes_CV).reshape(num_programs, -1))
         after_tick, results, halt_logits = [], [], []
         for j in range(self.num_ticks):
-            gate_BH, erase_BNN, scaled_BN1 = [operand[t * self.num_ticks + j] for operand in by_tick]
+            gate_BH, erase_B1N, scaled_BN1, *decay = [operand[t * self.num_ticks + j] for operand in by_tick]
             all_views_BG = views_BG + ops.matmul(results[-1], register_CG) if j > 0 else views_BG
             results.append(ops.softmax(self.unit(all_views_BG, gate_BH, readout_HC), -1))
-            slots_BNC = write(slots_BNC, erase_BNN, scaled_BN1, results[-1])
+            slots_BNC = write(slots_BNC, erase_B1N, scaled_BN1, results[-1], *decay)
             after_tick.append(slots_BNC)
             if self.halts and j < self.num_ticks - 1:
                 halt_logits.append(halt[t * (self.num_ticks - 1) + j] + ops.matmul(results[-1], self.halt_C1))
         last, reached = tick_probabilities(halt_logits, ops.ones_like(constants_BX[:, :1]), self.num_ticks)
         if self.halts:
-            slots_BNC = sum([last_B1.expand_dims(2) * slots for last_B1, slots in zip(last, after_tick, strict=True)])
+            slots_BNC = sum([last[j].expand_dims(2) * after_tick[j] for j in range(self.num_ticks)])
         return slots_BNC, results, reached

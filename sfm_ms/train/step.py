@@ -80,7 +80,9 @@ class TrainingStep:
 
     def __call__(self, batch: Batch, rate: float) -> dict[str, float]:
         questions = Tensor(batch.questions_BQ)
-        segments = [slice(start, start + self.segment) for start in range(0, batch.statements_BTW.shape[1], self.segment)]
+        num_statements = batch.statements_BTW.shape[1]
+        length = self.segment if self.model.carries_state else num_statements
+        segments = [slice(start, start + length) for start in range(0, num_statements, length)]
         states = [self.zero_state]
         for segment in segments[:-1]:
             states.append(self.advance(Tensor(batch.statements_BTW[:, segment]), questions, states[-1]))

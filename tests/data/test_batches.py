@@ -33,8 +33,8 @@ def test_programs_that_fill_no_batch_sit_out_other_ones_in_each_epoch():
     assert all(len(set(epoch)) == 180 for epoch in epochs) and set(epochs[0]) != set(epochs[1])
 
 
-def test_batches_have_programs_of_like_length_and_every_statement_of_them():
-    batches = TrainingBatches(recipe("task.train_programs=400"))
+def test_batches_have_programs_of_as_many_segments_and_every_statement_of_them():
+    batches = TrainingBatches(recipe("task.train_programs=400", "training.segment_statements=5"))
     lengths = {batches[step].statements_BTW.shape[1] for step in range(50)}
     assert lengths == {10, 15, 20, 25}
     for step in range(50):

@@ -15,8 +15,8 @@ class Steps(nn.Cell):
     def construct(self, keys, values, beta, decay, slots):
         out = []
         for t in range(keys.shape[1]):
-            erase, scaled = slot_bank.write_operands(keys[:, t], beta[:, t : t + 1], decay[:, t : t + 1])
-            slots = slot_bank.write(slots, erase, scaled, values[:, t])
+            erase, scaled = slot_bank.write_operands(keys[:, t], beta[:, t : t + 1])
+            slots = slot_bank.write(slots, erase, scaled, values[:, t], decay[:, t : t + 1])
             out.append(slot_bank.read(slots, keys[:, t : t + 1])[:, 0])
         return ops.stack(out, 1), slots
 
@@ -80,6 +80,14 @@ def test_gradients_are_those_of_the_reference_by_differences():
         ]
         expected = (loss(shifted[0]) - loss(shifted[1])) / 2e-5
         assert np.isclose((gradient.asnumpy() * direction).sum(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_without_erasing_a_write_only_adds():
+    keys, values, beta, _, slots = (Tensor(array) for array in inputs())
+    erase, scaled = slot_bank.write_operands(keys[:, 0], beta[:, :1], erase=False)
+    added = slot_bank.write(slots, erase, scaled, values[:, 0]).asnumpy() - slots.asnumpy()
+    outer = keys.asnumpy()[:, 0, :, None] * values.asnumpy()[:, 0, None, :]
+    assert np.allclose(added, beta.asnumpy()[:, 0, None, None] * outer, atol=1e-6)
 
 
 def test_unit_keys_have_length_one():

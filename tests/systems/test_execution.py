@@ -8,6 +8,7 @@ from mindspore import Tensor, nn
 from sfm_ms.models.state_tracker import StateTracker
 from sfm_ms.recipe.schema import StateTrackerModel
 from sfm_ms.tasks import state_tracking
+from sfm_ms.train.step import SegmentLoss
 
 LANGUAGE = state_tracking.Language("full", num_variables=3)
 SHAPE = LANGUAGE.input_shape()
@@ -47,7 +48,9 @@ def test_shapes_and_probabilities(model):
     statements, questions = inputs()
     log_probabilities, ticks, slots = run(model, statements, questions)
     assert log_probabilities.shape == (4, 8, 2, 101) and slots.shape == (4, 6, 101)
-    assert ticks.shape == (4, 8) and ticks.min() >= 1 and ticks.max() <= model.execution.num_ticks
+    num_ticks = model.execution.num_ticks
+    assert ticks.shape == (4, 8) and ticks.min() >= 1 and ticks.max() <= num_ticks
+    assert model.execution.halts or (ticks == num_ticks).all()
     assert np.allclose(np.exp(log_probabilities).sum(-1), 1, atol=1e-5)
 
 
@@ -117,3 +120,53 @@ def test_flops_count_the_products_of_the_graph():
     tick = 9 * 101 + 6 * 6 * 101 + 6 * 101 + 6 * 101  # compute, erase, write, mix
     register = 101 * 18
     assert tracker(max_ticks=3).flops(4) == 2 * 4 * (encode + look_up + 3 * tick + 2 * register + 6 * 101)
+
+
+def test_gradients_through_learned_halting_by_central_differences():
+    """Of the loss with the cost of ticks: along random directions of all weights, and along each weight's own gradient."""
+    rng = np.random.default_rng(5)
+    model = tracker(max_ticks=3)
+    for parameter in (model.execution.encoder.halt_IJ, model.execution.halt_C1):  # logits that differ, far from 0
+        parameter.set_data(Tensor(rng.normal(size=parameter.shape).astype(np.float32)))
+    programs = state_tracking.generate(LANGUAGE, 0, 0, np.arange(4), 5, 5)
+    asked, labels, counts = state_tracking.supervise(programs, "all", statement_weight=4.0)
+    arrays = (state_tracking.encode(programs), state_tracking.question_tokens(LANGUAGE, asked), labels, counts)
+    inputs = (*map(Tensor, arrays), model.initial_state(4), model.initial_state(4))
+    loss, parameters = SegmentLoss(model, tick_cost=2.0), list(model.trainable_params())
+    weights = [parameter.asnumpy().copy() for parameter in parameters]
+    gradients = [gradient.asnumpy() for gradient in ms.grad(loss, None, parameters, has_aux=True)(*inputs)[0]]
+
+    def loss_at(shifts):
+        for parameter, weight, shift in zip(parameters, weights, shifts, strict=True):
+            parameter.set_data(Tensor((weight + shift).astype(np.float32)))
+        return float(loss(*inputs)[0].asnumpy())
+
+    def slope(directions, step):
+        above, below = (loss_at([sign * step * direction for direction in directions]) for sign in (1, -1))
+        return (above - below) / (2 * step)
+
+    for _ in range(3):
+        directions = [rng.normal(size=weight.shape) * (weight.std() or 0.1) for weight in weights]
+        expected = sum((gradient * direction).sum() for gradient, direction in zip(gradients, directions, strict=True))
+        assert np.isclose(slope(directions, step=1e-3), expected, rtol=1e-2)
+    for i, parameter in enumerate(parameters):
+        norm = np.linalg.norm(gradients[i])
+        directions = [gradient / norm if j == i else np.zeros_like(gradient) for j, gradient in enumerate(gradients)]
+        assert np.isclose(slope(directions, step=3e-3), norm, rtol=1e-2), parameter.name
+
+
+def test_a_tracker_that_halts_at_once_is_one_of_one_tick():
+    """The weights of the tracker of one tick are the first tick's."""
+    many, one = tracker(max_ticks=3), tracker()
+    weights = {parameter.name: parameter.asnumpy() for parameter in many.trainable_params()}
+    for parameter in one.trainable_params():
+        of_first_tick = tuple(slice(size) for size in parameter.shape)
+        parameter.set_data(Tensor(weights[parameter.name][of_first_tick]))
+    statements, questions = inputs(operations=3)
+    expected_answers, _, expected_slots = run(one, statements, questions)
+    _, ticks, slots = run(many, statements, questions)
+    assert ticks.min() > 1.1 and np.abs(slots - expected_slots).max() > 1e-3
+    many.execution.halt_C1.set_data(Tensor(np.full((101, 1), 60, np.float32)))  # so every result says that it is the last
+    answers, ticks, slots = run(many, statements, questions)
+    assert (ticks == 1).all() and np.allclose(slots, expected_slots, atol=1e-6)
+    assert np.allclose(answers, expected_answers, atol=1e-4)

@@ -161,7 +161,7 @@ class Optimizer:
     warmup_steps: Annotated[int, Range(0)] = 100
     betas: tuple[Fraction, Fraction] = (0.9, 0.98)
     epsilon: Positive = 1e-8
-    weight_decay: NonNegative = 0.1  # on matrices; never on biases or on what is looked up by token
+    weight_decay: NonNegative = 0.4  # on matrices; never on biases or on what is looked up by token
     clip_norm: Positive = 1.0
 
 

@@ -1,0 +1,73 @@
+"""The tool that turns runs into the README's tables: what it reads, means and spread, what it keeps."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sfm_ms.recipe import load, to_yaml
+from sfm_ms.train.run_folder import RunFolder
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def report():
+    spec = importlib.util.spec_from_file_location("report", ROOT / "tools/report_state_tracking.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def finished_run(folder, name, seed, exact_match, family="classic"):
+    """A run folder with the files that the report reads."""
+    recipe = load("debug/state_tracking", [f"name={name}", f"seed={seed}", f"task.family={family}"])
+    run = RunFolder(folder / name)
+    (run.checkpoints / "step_40").mkdir(parents=True)
+    (run.checkpoints / "step_40" / "state.json").write_text(json.dumps({"seconds": 90.0}))
+    (run.checkpoints / "last").symlink_to("step_40")
+    run.recipe_file.write_text(to_yaml(recipe))
+    at_lengths = dict(zip(("1", "32"), exact_match, strict=True))
+    readers = {"window_reader": {m: {"8": 0.5, "45": 0.9} for m in at_lengths}, "majority_class": dict.fromkeys(at_lengths, 0.2)}
+    rest = {
+        "close_match": at_lengths,
+        "backward_slice": dict.fromkeys(at_lengths, 3.0),
+        "ticks": {m: {"copy": 1.0} for m in at_lengths},
+    }
+    run.write_results({"num_parameters": 1234, "exact_match": at_lengths, **readers, **rest})
+    return run
+
+
+def test_table_has_mean_and_spread_over_seeds_and_the_readers(report, tmp_path):
+    runs = [finished_run(tmp_path, f"slots-seed{seed}", seed, (1.0, 0.9 + 0.05 * seed)) for seed in range(3)]
+    runs.append(finished_run(tmp_path, "gru-seed0", 0, (0.6, 0.3)))
+    results = pd.concat([report.rows_of(run) for run in runs])
+    lines = report.markdown(results).splitlines()
+    assert lines[0] == "|  | parameters | minutes | seeds | 1x | 32x |"
+    assert lines[2] == "| slots | 1,234 | 2 | 3 | 100.0 ±0.0 | 95.0 ±5.0 |"
+    assert lines[3] == "| gru | 1,234 | 2 | 1 | 60.0 | 30.0 |"
+    assert lines[4] == "| *majority class* |  |  |  | 20.0 ±0.0 | 20.0 ±0.0 |"
+    assert lines[-2].startswith("| *last 45 lines* |  |  |  | 90.0")
+    assert lines[-1].endswith("| 3.0 | 3.0 |")
+
+
+def test_the_command_keeps_rows_of_other_runs_and_replaces_those_of_the_same(report, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+
+    def call(*runs):
+        monkeypatch.setattr("sys.argv", ["report", *(str(run.path) for run in runs), "--folder", str(out)])
+        report.main()
+        return pd.read_csv(out / "results.csv")
+
+    first = finished_run(tmp_path / "a", "slots-seed0", 0, (1.0, 0.9))
+    other = finished_run(tmp_path / "a", "full-seed0", 0, (0.8, 0.7), family="full")
+    again = finished_run(tmp_path / "b", "slots-seed0", 0, (1.0, 0.5))
+    assert len(call(first, other)) == 4
+    results = call(again)
+    assert len(results) == 4
+    assert results.query("model == 'slots' and multiplier == 32")["exact_match"].item() == 0.5
+    assert {"classic.png", "full.png"} <= {path.name for path in out.iterdir()}
+    assert "| slots |" in capsys.readouterr().out
+    assert len(call()) == 4

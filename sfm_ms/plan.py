@@ -16,7 +16,7 @@ BACKWARD = 2  # the backward pass takes twice the operations of the forward pass
 class Plan(NamedTuple):
     num_parameters: int
     parameter_bytes: int  # with gradients and moments
-    activation_bytes: int  # kept for the backward pass of one segment
+    activation_bytes: int  # kept for the backward pass of one graph
     forward_flops: int  # of the longest training program
     training_flops: int  # of all steps, padding included
 
@@ -37,13 +37,14 @@ def plan(recipe: Recipe) -> Plan:
     model = build(recipe, input_shape(recipe))
     training = recipe.training
     num_statements = recipe.task.num_variables + recipe.task.max_operations
-    num_segments = -(-num_statements // training.segment_statements)
-    forward = model.flops(num_segments * training.segment_statements)
-    passes = 1 + BACKWARD + (num_segments > 1)  # with several segments the forward pass is made twice
+    padded = -(-num_statements // training.segment_statements) * training.segment_statements
+    in_graph = training.segment_statements if model.carries_state else padded
+    forward = model.flops(padded)
+    passes = 1 + BACKWARD + (in_graph < padded)  # with several segments the forward pass is made twice
     return Plan(
         num_parameters(model),
         num_parameters(model) * FLOAT_BYTES * COPIES,
-        model.activations(training.segment_statements) * FLOAT_BYTES * training.batch_size,
+        model.activations(in_graph) * FLOAT_BYTES * training.batch_size,
         forward,
         forward * passes * training.batch_size * training.steps,
     )

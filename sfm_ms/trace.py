@@ -165,11 +165,19 @@ class _Inspect(nn.Cell):
     def construct(self, statement, questions, slots):
         execution = self.model.execution
         tables = execution.tables()
-        (lookup, _), (_, key, beta, *_), _ = execution.encoder(statement[:, 0], tables[0])
-        slots, results, reached = execution.execute(0, execution.encode(statement, tables[0]), slots, tables)
+        (lookup, _), (_, key, *_), _ = execution.encoder(statement[:, 0], tables[0])
+        slots, results, beta, reached = execution.execute(0, execution.encode(statement, tables[0]), slots, tables)
         reached_J1 = ops.concat(reached, 0)
         answers, keys = self.model.read_out(slots.expand_dims(1), questions)
-        return lookup[0], reached_J1 * beta * key, reached_J1, ops.concat(results, 0), slots, answers[0, 0], keys[0]
+        return (
+            lookup[0],
+            reached_J1 * ops.concat(beta, 0) * key,
+            reached_J1,
+            ops.concat(results, 0),
+            slots,
+            answers[0, 0],
+            keys[0],
+        )
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def test_eval_of_a_damaged_best_takes_another_one_and_leaves_the_results(run):
     (run / "checkpoints/best/model.safetensors").write_bytes(b"")
     code, out, err = sfm(run.parents[1], "eval", "debug-state_tracking")
     assert code == 0, err
-    assert "step_40/model.safetensors: 0 bytes, expected" in out and "evaluating step 20 instead" in out
+    assert "step_40/model.safetensors: 0 bytes, expected" in out and "using step 20 instead" in out
     assert (run / "results.json").read_bytes() == results
 
 
@@ -207,7 +207,8 @@ def test_ls_show_and_check(tmp_path):
     code, out, _ = sfm(tmp_path, "show", "state_tracking/quick", "seed=3")
     assert code == 0 and "seed: 3" in out and "supervision: queried" in out
     code, out, _ = sfm(tmp_path, "check", "state_tracking/quick")
-    assert code == 0 and "parameters            169,935" in out and "MiB" in out and "FLOPs" in out
+    num_parameters = json.loads((ROOT / "recipes/state_tracking/quick.json").read_text())["num_parameters"]
+    assert code == 0 and f"parameters            {num_parameters:,}" in out and "MiB" in out and "FLOPs" in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,7 +11,7 @@ from sfm_ms.cli import main
 from sfm_ms.data import splits
 from sfm_ms.models import build
 from sfm_ms.nn.number_codes import number_features
-from sfm_ms.nn.statement_encoder import ADDRESS_SCALE, IS_HELD_SCALE
+from sfm_ms.nn.statement_encoder import ADDRESS_SCALE, IS_HELD_SCALE, TARGET_SCALE
 from sfm_ms.recipe import load
 from sfm_ms.tasks import state_tracking
 from sfm_ms.tasks.interpreter import execute
@@ -29,7 +29,7 @@ PROGRAM = state_tracking.generate(LANGUAGE, 1, 100, np.arange(1), 35, 35)
 SOURCE = "\n".join(["# forty statements", "", *PROGRAM.lines(0)])
 
 # Factors of some initial weights: what is read, computed, written and how many ticks it takes then differ well.
-LOUDER = {"is_held_D1": 15, "target_IG": 10, "beta_IJ": 100, "halt_IJ": 100, "output_HV": 6}
+LOUDER = {"is_held_D1": 15, "beta_IJ": 100, "halt_IJ": 100, "choice_HK": 3, "output_HV": 6}
 
 
 @pytest.fixture(scope="module")
@@ -105,28 +105,30 @@ class Equations:
         w, num_ticks = self.weights, 2
         instruction_I = np.maximum(w["token_DE"][tokens_W].ravel() @ w["instruction_XI"] + w["instruction_bias"], 0)
         gate_JH = 2 * sigmoid(instruction_I @ w["gate_IG"] + w["gate_bias"]).reshape(num_ticks, -1)
-        target_JW = (instruction_I @ w["target_IG"] + w["target_bias"]).reshape(num_ticks, -1)
+        target_JW = TARGET_SCALE * (instruction_I @ w["target_IG"] + w["target_bias"]).reshape(num_ticks, -1)
         key_JN = unit(softmax(np.where(tokens_W > 0, target_JW, -np.inf)) @ self.addresses_DN[tokens_W])
-        beta_J = 2 * sigmoid(instruction_I @ w["beta_IJ"])
-        halt_J = instruction_I @ w["halt_IJ"]
+        beta_J, halt_J = instruction_I @ w["beta_IJ"], instruction_I @ w["halt_IJ"]
         lookup_WN = (self.is_held_D1 * self.addresses_DN)[tokens_W]
         operands_X = (self.constants_DV[tokens_W] + lookup_WN @ slots_NC @ self.codes_CV).ravel()
 
-        views_G, reached, results_JC, mixed_NC = operands_X @ w["views_XG"], [1.0], [], 0
+        views_G, reached, writes_JN, results_JC, mixed_NC = operands_X @ w["views_XG"], [1.0], [], [], 0
         for j in range(num_ticks):
             register_G = results_JC[-1] @ self.codes_CV @ w["register_VG"] if j else 0
             left_H, right_H = np.split(views_G + register_G, 2)
-            results_JC.append(softmax((left_H * right_H * gate_JH[j]) @ w["output_HV"] @ self.codes_CV.T))
-            scaled_N1, key_N = beta_J[j] * key_JN[j][:, None], key_JN[j]
-            slots_NC = slots_NC - scaled_N1 * (key_N @ slots_NC) + scaled_N1 * results_JC[-1]
-            halts = sigmoid(halt_J[j] + results_JC[-1] @ w["halt_C1"][:, 0]) if j < num_ticks - 1 else 1
+            products_H = left_H * right_H * gate_JH[j]
+            writes, halts = products_H @ w["choice_HK"]
+            results_JC.append(softmax(products_H @ w["output_HV"] @ self.codes_CV.T))
+            writes_JN.append(2 * sigmoid(beta_J[j] + writes) * key_JN[j])
+            slots_NC = slots_NC + np.outer(writes_JN[-1], results_JC[-1] - key_JN[j] @ slots_NC)
+            halts = sigmoid(halt_J[j] + halts) if j < num_ticks - 1 else 1
             mixed_NC = mixed_NC + reached[-1] * halts * slots_NC
             reached.append(reached[-1] * (1 - halts))
-        return lookup_WN, reached[:num_ticks], beta_J[:, None] * key_JN, results_JC, mixed_NC
+        return lookup_WN, reached[:num_ticks], np.array(writes_JN), results_JC, mixed_NC
 
     def answers(self, tokens_V, slots_NC):
         """What the slots hold for variables, and the slots that their names point at."""
-        held_VC = np.maximum(self.addresses_DN[tokens_V] @ slots_NC, 0) + 1e-6
+        held_VC = np.maximum(self.addresses_DN[tokens_V] @ slots_NC, 0)
+        held_VC += np.maximum(1 - held_VC.sum(1, keepdims=True), 0) / 101 + 1e-6
         return held_VC / held_VC.sum(1, keepdims=True), self.addresses_DN[tokens_V].argmax(1)
 
 
@@ -153,7 +155,7 @@ def test_everything_seen_is_what_the_equations_say(run, seen):
             ],
         )
         assert list(leaves(dataclasses.asdict(statement))) == [
-            pytest.approx(leaf, abs=1e-4) if isinstance(leaf, float) else leaf for leaf in leaves(dataclasses.asdict(expected))
+            pytest.approx(leaf, abs=3e-4) if isinstance(leaf, float) else leaf for leaf in leaves(dataclasses.asdict(expected))
         ]
 
 

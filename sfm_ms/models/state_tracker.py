@@ -62,8 +62,8 @@ class StateTracker(nn.Cell):
         encode = sum(weight.size for weight in (encoder.instruction_XI, encoder.gate_IG, encoder.target_IG, encoder.beta_IJ))
         look_up = encoder.width * (self.num_slots * self.num_numbers + codes_CV) + unit.views_XG.size
         use_register = self.num_numbers * unit.views_XG.shape[1]
-        compute = unit.output_HV.shape[0] * self.num_numbers
-        change = self.num_slots * self.num_numbers * (self.num_slots + 1 + self.execution.halts)
+        compute = unit.output_HV.shape[0] * self.num_numbers + unit.choice_HK.size
+        change = self.num_slots * self.num_numbers * (2 + self.execution.halts)
         ask = self.num_slots * self.num_numbers
         tick = compute + change
         return 2 * num_statements * (encode + look_up + num_ticks * tick + (num_ticks - 1) * use_register + ask)

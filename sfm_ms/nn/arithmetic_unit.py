@@ -1,12 +1,14 @@
 """A bilinear layer whose products are gated by an instruction: the model's arithmetic, learned from examples.
 
-    h = (x A + r A') * (x B + r B') * gate        logits = (h C) codes^T
+    h = (x A + r A') * (x B + r B') * gate        logits = (h C) codes^T        choices = h D
 
 Every hidden number is a product of two learned views of the operands x and of the register r, which holds the result of
 the tick before. Sums of angles (nn/number_codes.py), and with them addition, subtraction and multiplication, lie within
-its reach; which of them runs is up to the gate.
+its reach; which of them runs is up to the gate. The choices, whether to write and whether to halt, may thus hang on a
+comparison of operands.
 
-Shapes: B programs, X width of all operands, G = 2H both views side by side, H products, C numbers, V width of a code.
+Shapes: B programs, X width of all operands, G = 2H both views side by side, H products, C numbers, V width of a code, K
+choices.
 """
 
 from __future__ import annotations
@@ -18,12 +20,18 @@ from sfm_ms.nn.init import normal
 
 
 class ArithmeticUnit(nn.Cell):
-    """(views (B, G), gate (B, H), readout (H, C)) -> logits (B, C) over the numbers; the other methods make its inputs."""
+    """(views (B, G), gate (B, H), readout (H, C)) -> logits (B, C) over the numbers, choices (B, K).
 
-    def __init__(self, operand_dim: int, hidden_dim: int, code_dim: int, has_register: bool, rng: np.random.Generator):
+    The other methods make its inputs.
+    """
+
+    def __init__(
+        self, operand_dim: int, hidden_dim: int, code_dim: int, num_choices: int, has_register: bool, rng: np.random.Generator
+    ):
         super().__init__()
         self.views_XG = normal(rng, (operand_dim, 2 * hidden_dim))
         self.output_HV = normal(rng, (hidden_dim, code_dim))
+        self.choice_HK = normal(rng, (hidden_dim, num_choices), std=0.01)
         self.register_VG = normal(rng, (code_dim, 2 * hidden_dim)) if has_register else None
         self.halves = ops.Split(1, 2)
 
@@ -40,4 +48,5 @@ class ArithmeticUnit(nn.Cell):
 
     def construct(self, views_BG, gate_BH, readout_HC):
         left_BH, right_BH = self.halves(views_BG)
-        return ops.matmul(left_BH * right_BH * gate_BH, readout_HC)
+        products_BH = left_BH * right_BH * gate_BH
+        return ops.matmul(products_BH, readout_HC), ops.matmul(products_BH, self.choice_HK)

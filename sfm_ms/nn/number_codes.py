@@ -12,9 +12,11 @@ from mindspore import Tensor, nn, ops
 
 from sfm_ms.nn.init import normal
 
-# Octaves. Of the numbers: in units of C, so that the longest tells any sum or difference of two numbers, those from C on
-# down add modulo C, and the shortest tells neighbours apart. Of the logarithms: in octaves of the number itself.
-LINEAR_PERIODS = (4, 2, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
+# Of the numbers, in units of C: octaves, so that the longest tells any sum or difference of two numbers, those from C on
+# down add modulo C, and the shortest tells neighbours apart. Then odd parts of 2 C, of which a square wave is made: the
+# sign of a difference, so comparison. Of the logarithms: octaves of the number itself.
+OCTAVES = (4, 2, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32)
+LINEAR_PERIODS = (*OCTAVES, 2 / 3, 2 / 5, 2 / 7, 2 / 9, 2 / 11, 2 / 13)
 LOG2_PERIODS = (16, 8, 4, 2, 1, 0.5, 0.25, 0.125)
 NUM_FEATURES = 1 + 2 * (len(LINEAR_PERIODS) + len(LOG2_PERIODS))
 

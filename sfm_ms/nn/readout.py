@@ -16,7 +16,7 @@ from sfm_ms.nn.init import table, zeros
 from sfm_ms.nn.linear import Linear, num_products
 from sfm_ms.nn.number_codes import NumberCodes
 
-CODE_DIM = 48
+CODE_DIM = 60
 OUTPUT_STD = 0.02  # small, so that a fresh model finds all numbers about equally likely
 
 

@@ -21,8 +21,11 @@ from sfm_ms.nn.slot_bank import unit_keys
 from sfm_ms.recipe.schema import StateTrackerModel
 
 # Scales of what goes into a softmax or a sigmoid, so that Adam's steps of one learning rate move these choices quickly.
+# With a large scale of the targets the ticks of a statement write to different slots from the start.
 ADDRESS_SCALE = 6.0
 IS_HELD_SCALE = 30.0
+TARGET_SCALE = 10.0
+MINUS_INFINITY = -1e4
 INITIAL_FORGET_BIAS = -6.0
 
 
@@ -30,8 +33,8 @@ class StatementEncoder(nn.Cell):
     """(statements (M, W) int32, codes (C, V)) -> what their execution needs.
 
     For each statement the keys of its lookups (M, W, N) and its constants (M, W V); for each tick the gate (L, H), the write
-    key (L, N), beta (L, 1) and, with a forget gate, the decay (L, 1); for each tick but a statement's last one the logit of
-    halting after it (., 1).
+    key (L, N), the logit of beta (L, 1) and, with a forget gate, the decay (L, 1); for each tick but a statement's last one
+    the logit of halting after it (., 1).
     """
 
     def __init__(self, config: StateTrackerModel, shape, rng: np.random.Generator):
@@ -39,7 +42,6 @@ class StatementEncoder(nn.Cell):
         width, vocabulary = shape.statement_width, shape.num_symbols + shape.num_numbers
         instruction_dim, num_ticks = config.instruction_dim, config.max_ticks
         self.width, self.num_ticks, self.forget_gate = width, num_ticks, config.forget_gate
-        self.max_beta = 2.0 if config.erase else 1.0
         self.token_DE = table(rng, (vocabulary, config.token_dim), std=1.0)
         self.address_DN = table(rng, (vocabulary, config.num_slots), std=1.0)
         self.is_held_D1 = table(rng, (vocabulary, 1), std=0.01)
@@ -56,7 +58,7 @@ class StatementEncoder(nn.Cell):
             self.halt_IJ = normal(rng, (instruction_dim, num_ticks - 1), std=0.01)
         if self.forget_gate:
             self.forget_IJ = normal(rng, (instruction_dim, num_ticks), std=0.01)
-        self.minus_infinity = Tensor(-1e4, mstype.float32)
+        self.minus_infinity = Tensor(MINUS_INFINITY, mstype.float32)
 
     def addresses(self):
         """The key of every token of the vocabulary, (D, N): a softmax over slots, scaled to length 1."""
@@ -76,7 +78,7 @@ class StatementEncoder(nn.Cell):
         gate_MG = 2 * ops.sigmoid(ops.matmul(instruction_MI, self.gate_IG) + self.gate_bias)
         write_key_LN = self.write_keys(instruction_MI, statements_MW, addresses_DN)
         is_statement_M1 = (statements_MW[:, :1] > 0).astype(mstype.float32)  # padding writes and forgets nothing
-        beta_MJ = self.max_beta * ops.sigmoid(ops.matmul(instruction_MI, self.beta_IJ)) * is_statement_M1
+        beta_MJ = ops.matmul(instruction_MI, self.beta_IJ) + (1 - is_statement_M1) * MINUS_INFINITY
         by_tick = (gate_MG.reshape(num_statements * self.num_ticks, -1), write_key_LN, beta_MJ.reshape(-1, 1))
         decay = self.decay(instruction_MI, is_statement_M1)
         return (lookup_MWN, constants_MX), (*by_tick, *decay), self.halting(instruction_MI)
@@ -84,7 +86,8 @@ class StatementEncoder(nn.Cell):
     def write_keys(self, instruction_MI, statements_MW, addresses_DN):
         """(L, N): at each tick the address of one of the statement's tokens, padding excepted."""
         num_statements = statements_MW.shape[0]
-        target_MJW = (ops.matmul(instruction_MI, self.target_IG) + self.target_bias).reshape(num_statements, self.num_ticks, -1)
+        target_MG = TARGET_SCALE * (ops.matmul(instruction_MI, self.target_IG) + self.target_bias)
+        target_MJW = target_MG.reshape(num_statements, self.num_ticks, -1)
         is_padding_MJW = ops.tile((statements_MW == 0).expand_dims(1), (1, self.num_ticks, 1))
         target_MJW = ops.select(is_padding_MJW, self.minus_infinity.broadcast_to(is_padding_MJW.shape), target_MJW)
         keys_MJN = ops.bmm(ops.softmax(target_MJW, -1), ops.gather(addresses_DN, statements_MW, 0))

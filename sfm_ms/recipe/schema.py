@@ -77,7 +77,7 @@ class StateTrackerModel:
 
     kind: Literal["state_tracker"] = "state_tracker"
     num_slots: Count = 16
-    value_dim: Annotated[int, Range(34)] = 48  # width of a value's code: 33 number features, the rest learned
+    value_dim: Annotated[int, Range(46)] = 60  # width of a value's code: 45 number features, the rest learned
     token_dim: Count = 32
     instruction_dim: Count = 64
     unit_dim: Count = 256  # products in the arithmetic unit

@@ -2,7 +2,9 @@
 
 A statement looks its tokens up once. Then, tick by tick, it puts them and the result of the tick before through the
 arithmetic unit, whose softmax says which number the result is, and writes that distribution to the tick's target slot by
-the gated delta rule. Every result is thus chosen anew among C numbers, so errors do not pile up along a program.
+the gated delta rule. How strongly it writes and whether it halts may hang on the operands: a conditional assignment is a
+write whose beta is the outcome of a comparison. Every result is chosen anew among C numbers, so errors do not pile up
+along a program.
 
 Shapes: B programs, T statements of a segment, W tokens a statement, J ticks a statement, N slots, C numbers, V width of a
 code, G both views of the arithmetic unit, H its products.
@@ -15,9 +17,8 @@ from mindspore import nn, ops
 
 from sfm_ms.nn.arithmetic_unit import ArithmeticUnit
 from sfm_ms.nn.halting import tick_probabilities
-from sfm_ms.nn.init import normal
 from sfm_ms.nn.number_codes import NumberCodes
-from sfm_ms.nn.slot_bank import read, write, write_operands
+from sfm_ms.nn.slot_bank import read, write
 from sfm_ms.nn.statement_encoder import StatementEncoder
 from sfm_ms.recipe.schema import StateTrackerModel
 
@@ -34,19 +35,23 @@ class ExecutionSystem(nn.Cell):
         self.num_ticks, self.erase = config.max_ticks, config.erase
         self.codes = NumberCodes(shape.num_numbers, config.value_dim, rng)
         self.encoder = StatementEncoder(config, shape, rng)
-        self.unit = ArithmeticUnit(
-            shape.statement_width * config.value_dim, config.unit_dim, config.value_dim, self.num_ticks > 1, rng
-        )
         self.halts = self.encoder.halts
-        if self.halts:
-            self.halt_C1 = normal(rng, (shape.num_numbers, 1), std=0.01)  # a result may say that it is the last
+        self.max_beta = 2.0 if self.erase else 1.0
+        self.unit = ArithmeticUnit(
+            shape.statement_width * config.value_dim,
+            config.unit_dim,
+            config.value_dim,
+            num_choices=1 + self.halts,  # whether to write, whether to halt
+            has_register=self.num_ticks > 1,
+            rng=rng,
+        )
 
     def construct(self, statements_BTW, slots_BNC):
         tables = self.tables()
         encoded = self.encode(statements_BTW, tables[0])
         states, ticks = [], []
         for t in range(statements_BTW.shape[1]):
-            slots_BNC, _, reached = self.execute(t, encoded, slots_BNC, tables)
+            slots_BNC, _, _, reached = self.execute(t, encoded, slots_BNC, tables)
             states.append(slots_BNC)
             ticks.append(sum(reached))
         return ops.stack(states, 1), ops.concat(ticks, 1)
@@ -60,8 +65,7 @@ class ExecutionSystem(nn.Cell):
         """What the statements need, as lists of (B, ...): by statement, by tick (J for each statement), and for halting."""
         num_programs, num_statements, width = statements_BTW.shape
         statements_MW = statements_BTW.reshape(num_programs * num_statements, width)
-        by_statement, (gate, key, beta, *decay), halt = self.encoder(statements_MW, codes_CV)
-        by_tick = (gate, *write_operands(key, beta, self.erase), *decay)
+        by_statement, by_tick, halt = self.encoder(statements_MW, codes_CV)
         return (
             [self.unstack(operand, num_programs) for operand in by_statement],
             [self.unstack(operand, num_programs) for operand in by_tick],
@@ -74,23 +78,25 @@ class ExecutionSystem(nn.Cell):
         return ops.unbind(rows.reshape((num_programs, shape[0] // num_programs, *shape[1:])), 1)
 
     def execute(self, t, encoded, slots_BNC, tables):
-        """Statement t -> slots after it, the result of each tick (B, C), the chance that each tick runs (B, 1)."""
+        """Statement t -> slots after it; of each tick the result (B, C), beta (B, 1) and the chance that it runs (B, 1)."""
         codes_CV, readout_HC, register_CG = tables
         by_statement, by_tick, halt = encoded
         lookup_BWN, constants_BX = [operand[t] for operand in by_statement]
         num_programs = constants_BX.shape[0]
         held_MC = read(slots_BNC, lookup_BWN).reshape(-1, codes_CV.shape[0])
         views_BG = self.unit.views(constants_BX + ops.matmul(held_MC, codes_CV).reshape(num_programs, -1))
-        after_tick, results, halt_logits = [], [], []
+        after_tick, results, betas, halt_logits = [], [], [], []
         for j in range(self.num_ticks):
-            gate_BH, erase_B1N, scaled_BN1, *decay = [operand[t * self.num_ticks + j] for operand in by_tick]
+            gate_BH, key_BN, beta_logit_B1, *decay = [operand[t * self.num_ticks + j] for operand in by_tick]
             all_views_BG = views_BG + ops.matmul(results[-1], register_CG) if j > 0 else views_BG
-            results.append(ops.softmax(self.unit(all_views_BG, gate_BH, readout_HC), -1))
-            slots_BNC = write(slots_BNC, erase_B1N, scaled_BN1, results[-1], *decay)
+            logits_BC, choices_BK = self.unit(all_views_BG, gate_BH, readout_HC)
+            results.append(ops.softmax(logits_BC, -1))
+            betas.append(self.max_beta * ops.sigmoid(beta_logit_B1 + choices_BK[:, :1]))
+            slots_BNC = write(slots_BNC, key_BN, betas[-1], results[-1], *decay, erase=self.erase)
             after_tick.append(slots_BNC)
             if self.halts and j < self.num_ticks - 1:
-                halt_logits.append(halt[t * (self.num_ticks - 1) + j] + ops.matmul(results[-1], self.halt_C1))
+                halt_logits.append(halt[t * (self.num_ticks - 1) + j] + choices_BK[:, 1:])
         last, reached = tick_probabilities(halt_logits, ops.ones_like(constants_BX[:, :1]), self.num_ticks)
         if self.halts:
             slots_BNC = sum([last[j].expand_dims(2) * after_tick[j] for j in range(self.num_ticks)])
-        return slots_BNC, results, reached
+        return slots_BNC, results, betas, reached

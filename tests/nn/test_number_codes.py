@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from sfm_ms.nn.number_codes import LINEAR_PERIODS, LOG2_PERIODS, NUM_FEATURES, NumberCodes, number_features
+from sfm_ms.nn.number_codes import LINEAR_PERIODS, LOG2_PERIODS, NUM_FEATURES, OCTAVES, NumberCodes, number_features
 
 
 def test_shape_and_learned_rest():
-    codes = NumberCodes(101, 48, np.random.default_rng(0))
-    assert codes().shape == (101, 48) and codes.learned_CL.shape == (101, 48 - NUM_FEATURES)
+    codes = NumberCodes(101, 60, np.random.default_rng(0))
+    assert codes().shape == (101, 60) and codes.learned_CL.shape == (101, 60 - NUM_FEATURES)
     assert np.allclose(codes().asnumpy()[:, :NUM_FEATURES], number_features(np.arange(101), 101), atol=1e-6)
 
 
@@ -29,9 +29,9 @@ def test_a_sum_and_a_product_of_numbers_are_products_of_features():
 
 
 @pytest.mark.parametrize("modulus", [11, 101])
-def test_all_but_the_two_longest_periods_add_modulo_the_number_of_numbers(modulus):
+def test_octaves_but_the_two_longest_add_modulo_the_number_of_numbers(modulus):
     numbers = np.arange(modulus)
-    linear = slice(1 + 2 * 2, 1 + 2 * len(LINEAR_PERIODS))
+    linear = slice(1 + 2 * 2, 1 + 2 * len(OCTAVES))
     assert np.allclose(number_features(numbers, modulus)[:, linear], number_features(numbers + modulus, modulus)[:, linear])
 
 

@@ -15,8 +15,7 @@ class Steps(nn.Cell):
     def construct(self, keys, values, beta, decay, slots):
         out = []
         for t in range(keys.shape[1]):
-            erase, scaled = slot_bank.write_operands(keys[:, t], beta[:, t : t + 1])
-            slots = slot_bank.write(slots, erase, scaled, values[:, t], decay[:, t : t + 1])
+            slots = slot_bank.write(slots, keys[:, t], beta[:, t : t + 1], values[:, t], decay[:, t : t + 1])
             out.append(slot_bank.read(slots, keys[:, t : t + 1])[:, 0])
         return ops.stack(out, 1), slots
 
@@ -84,8 +83,7 @@ def test_gradients_are_those_of_the_reference_by_differences():
 
 def test_without_erasing_a_write_only_adds():
     keys, values, beta, _, slots = (Tensor(array) for array in inputs())
-    erase, scaled = slot_bank.write_operands(keys[:, 0], beta[:, :1], erase=False)
-    added = slot_bank.write(slots, erase, scaled, values[:, 0]).asnumpy() - slots.asnumpy()
+    added = slot_bank.write(slots, keys[:, 0], beta[:, :1], values[:, 0], erase=False).asnumpy() - slots.asnumpy()
     outer = keys.asnumpy()[:, 0, :, None] * values.asnumpy()[:, 0, None, :]
     assert np.allclose(added, beta.asnumpy()[:, 0, None, None] * outer, atol=1e-6)
 

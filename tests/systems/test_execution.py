@@ -12,7 +12,7 @@ from sfm_ms.train.step import SegmentLoss
 
 LANGUAGE = state_tracking.Language("full", num_variables=3)
 SHAPE = LANGUAGE.input_shape()
-CONFIG = StateTrackerModel(num_slots=6, value_dim=36, token_dim=5, instruction_dim=7, unit_dim=9)
+CONFIG = StateTrackerModel(num_slots=6, value_dim=46, token_dim=5, instruction_dim=7, unit_dim=9)
 
 
 def tracker(**changes):
@@ -116,8 +116,8 @@ def test_a_seed_fixes_the_weights():
 def test_flops_count_the_products_of_the_graph():
     """Against a count by hand at sizes where every term is another number: 8 tokens, 3 ticks."""
     encode = 8 * 5 * 7 + 3 * (7 * 9 + 7 * 8 + 7)
-    look_up = 8 * (6 * 101 + 101 * 36) + 8 * 36 * 18
-    tick = 9 * 101 + 6 * 6 * 101 + 6 * 101 + 6 * 101  # compute, erase, write, mix
+    look_up = 8 * (6 * 101 + 101 * 46) + 8 * 46 * 18
+    tick = 9 * 101 + 9 * 2 + 6 * 101 + 6 * 101 + 6 * 101  # compute, choose, erase, write, mix
     register = 101 * 18
     assert tracker(max_ticks=3).flops(4) == 2 * 4 * (encode + look_up + 3 * tick + 2 * register + 6 * 101)
 
@@ -126,7 +126,7 @@ def test_gradients_through_learned_halting_by_central_differences():
     """Of the loss with the cost of ticks: along random directions of all weights, and along each weight's own gradient."""
     rng = np.random.default_rng(5)
     model = tracker(max_ticks=3)
-    for parameter in (model.execution.encoder.halt_IJ, model.execution.halt_C1):  # logits that differ, far from 0
+    for parameter in (model.execution.encoder.halt_IJ, model.execution.unit.choice_HK):  # logits that differ, far from 0
         parameter.set_data(Tensor(rng.normal(size=parameter.shape).astype(np.float32)))
     programs = state_tracking.generate(LANGUAGE, 0, 0, np.arange(4), 5, 5)
     asked, labels, counts = state_tracking.supervise(programs, "all", statement_weight=4.0)
@@ -166,7 +166,7 @@ def test_a_tracker_that_halts_at_once_is_one_of_one_tick():
     expected_answers, _, expected_slots = run(one, statements, questions)
     _, ticks, slots = run(many, statements, questions)
     assert ticks.min() > 1.1 and np.abs(slots - expected_slots).max() > 1e-3
-    many.execution.halt_C1.set_data(Tensor(np.full((101, 1), 60, np.float32)))  # so every result says that it is the last
+    many.execution.encoder.halt_IJ.set_data(Tensor(np.full((7, 2), 1e3, np.float32)))  # so every instruction says: halt
     answers, ticks, slots = run(many, statements, questions)
     assert (ticks == 1).all() and np.allclose(slots, expected_slots, atol=1e-6)
     assert np.allclose(answers, expected_answers, atol=1e-4)

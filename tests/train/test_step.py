@@ -1,10 +1,12 @@
 """The training step: segments give the exact gradient, updates follow AdamW."""
 
+import dataclasses
+
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor
 
-from sfm_ms.data.batches import TrainingBatches
+from sfm_ms.data.batches import Batch, TrainingBatches, in_segments
 from sfm_ms.data.splits import input_shape
 from sfm_ms.models import build
 from sfm_ms.nn.init import normal, table
@@ -13,13 +15,17 @@ from sfm_ms.recipe.schema import Optimizer
 from sfm_ms.train.optim import Update, learning_rate
 from sfm_ms.train.step import TrainingStep
 
+ARRAYS = ("statements_BTW", "labels_BTQ", "weights_BTQ")
+
 
 def first_step(segment, *overrides):
     """Figures of one step, and the first moments it leaves: a tenth of the clipped gradients."""
-    recipe = load("debug/state_tracking", ["task.max_operations=7", f"training.segment_statements={segment}", *overrides])
-    model = build(recipe, input_shape(recipe))
-    take_step = TrainingStep(model, recipe)
-    figures = take_step(TrainingBatches(recipe)[0], 1e-2)
+    whole = load("debug/state_tracking", ["task.max_operations=7", "training.segment_statements=12", *overrides])
+    questions, *arrays = (getattr(TrainingBatches(whole)[0], name) for name in ("questions_BQ", *ARRAYS))
+    batch = Batch(questions_BQ=questions, **dict(zip(ARRAYS, (in_segments(array, segment) for array in arrays), strict=True)))
+    recipe = dataclasses.replace(whole, training=dataclasses.replace(whole.training, segment_statements=segment))
+    take_step = TrainingStep(build(recipe, input_shape(recipe)), recipe)
+    figures = take_step(batch, 1e-2)
     moments = {name: value.asnumpy() for name, value in take_step.update.state().items() if name.startswith("first_moment")}
     return figures, moments
 
@@ -79,7 +85,7 @@ def test_update_is_adamw_with_bias_correction_clipping_and_decay_of_matrices_onl
 def test_tables_looked_up_by_token_do_not_decay():
     kept, decayed = table(np.random.default_rng(0), (4, 3), std=1.0), normal(np.random.default_rng(0), (4, 3))
     kept.name, decayed.name = "kept", "decayed"
-    before = kept.asnumpy(), decayed.asnumpy()
+    before = kept.asnumpy().copy(), decayed.asnumpy().copy()
     update = Update([kept, decayed], Optimizer(weight_decay=0.5))
     update(Tensor(0.1, ms.float32), Tensor(np.zeros((4, 3), np.float32)), Tensor(np.zeros((4, 3), np.float32)))
     assert np.array_equal(kept.asnumpy(), before[0]) and np.allclose(decayed.asnumpy(), 0.95 * before[1])

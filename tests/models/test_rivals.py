@@ -142,8 +142,8 @@ def test_transformers_are_as_large_as_those_of_the_prototype(changes, expected):
 
 
 def test_flops_count_the_products_of_the_graph(models):
-    """Against counts by hand; a read-out is 8 x 8 + 8 x 48 + 48 x 101, a statement embedding 25 x 8."""
-    tokens, read_out, embed = 1 + 4 * 5, 8 * 8 + 8 * 48 + 48 * 101, 25 * 8
+    """Against counts by hand; a read-out is 8 x 8 + 8 x 60 + 60 x 101, a statement embedding 25 x 8."""
+    tokens, read_out, embed = 1 + 4 * 5, 8 * 8 + 8 * 60 + 60 * 101, 25 * 8
     block = 4 * 8 * 8 + 2 * 8 * 12
     expected = {
         "transformer": tokens * 2 * (block + 2 * tokens * 8) + 4 * tokens * 8 + 4 * read_out,

@@ -158,8 +158,9 @@ def _trace(options: argparse.Namespace) -> int:
         return _wrong(error)
     print(table(seen))
     picture, html = (run.path / "traces" / f"{options.program.stem}{suffix}" for suffix in (".png", ".html"))
-    plots.trace(seen.to_dict(), picture)
-    html.write_text(page(seen.to_dict()), encoding="utf-8")
+    shown = seen.to_dict()
+    plots.trace(shown, picture)
+    html.write_text(page(shown), encoding="utf-8")
     print(f"pictures: {picture}\nto step through it with the arrow keys, open {html}")
     return DONE
 

@@ -37,11 +37,11 @@ class TrainingBatches:
         self.seed, self.batch_size = recipe.seed, recipe.training.batch_size
         self.batches_in_epoch = task.train_programs // self.batch_size
         programs = training_programs(recipe)
-        self.num_segments = -(-programs.lengths // recipe.training.segment_statements)
+        self.segment = recipe.training.segment_statements
+        self.num_segments = -(-programs.lengths // self.segment)
         self.statements = state_tracking.encode(programs)
         asked, self.labels, self.weights = state_tracking.supervise(programs, task.supervision, task.statement_weight)
         self.questions = state_tracking.question_tokens(programs.language, asked)
-        self.segment = recipe.training.segment_statements
         self.curriculum_steps, self.num_initial = task.curriculum_steps, task.num_variables
         self.epoch, self.order = -1, np.empty(0)
 

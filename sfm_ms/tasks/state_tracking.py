@@ -141,7 +141,7 @@ class Programs:
     def lines(self, index: int) -> list[str]:
         """The program as Python source lines, without the question."""
         words = self.language.vocabulary
-        statements = encode(self)[index, : self.lengths[index]]
+        statements = encode(self[index : index + 1])[0, : self.lengths[index]]
         lines = [" ".join(words[token] for token in statement if token) for statement in statements]
         return [line.replace(" ,", ",").replace(" :", ":") for line in lines]
 
@@ -174,9 +174,8 @@ def generate(
     operand = uniform(4, 1, min(MAX_OPERAND, language.num_numbers - 1))
     constant = np.where(kind == ASSIGN, uniform(4, 0, language.num_numbers - 1), operand)
     variable = uniform(5, 0, num_variables - 1)
-    if num_variables > 1:
-        never_itself = (kind == SWAP) | (kind == CONDITIONAL) | (not language.is_clamped)
-        variable = np.where(never_itself, other_than(target, 5), variable)
+    never_itself = (kind == SWAP) | (kind == CONDITIONAL) | (not language.is_clamped)
+    variable = np.where(never_itself, other_than(target, 5), variable)
     left = uniform(6, 0, num_variables - 1)
     return Programs(
         language,

@@ -13,11 +13,10 @@ from sfm_ms.models.rival import Rival
 from sfm_ms.nn.linear import num_inputs, num_products
 from sfm_ms.nn.linear_attention import LinearAttention
 from sfm_ms.nn.mlp import Mlp
+from sfm_ms.nn.norm import layer_norm
 from sfm_ms.nn.positions import Angles, waves
 from sfm_ms.nn.statement_embedding import StatementEmbedding
 from sfm_ms.recipe.schema import LinearAttentionModel
-
-NORM_EPSILON = 1e-5
 
 
 class Block(nn.Cell):
@@ -27,8 +26,8 @@ class Block(nn.Cell):
         super().__init__()
         self.attention = LinearAttention(config.dim, config.num_heads, rng)
         self.mlp = Mlp(config.dim, config.feed_forward_dim, rng)
-        self.attention_norm = nn.LayerNorm((config.dim,), epsilon=NORM_EPSILON)
-        self.mlp_norm = nn.LayerNorm((config.dim,), epsilon=NORM_EPSILON)
+        self.attention_norm = layer_norm(config.dim)
+        self.mlp_norm = layer_norm(config.dim)
 
     def construct(self, x_BTD, is_statement_BT, memory_BHKV):
         change_BTD, memory_BHKV = self.attention(self.attention_norm(x_BTD), is_statement_BT, memory_BHKV)
@@ -48,7 +47,7 @@ class LinearAttentionTracker(Rival):
         self.embedding = StatementEmbedding(config.token_dim, config.dim, shape, rng)
         self.angles = Angles(config.dim)
         self.blocks = nn.CellList([Block(config, rng) for _ in range(config.num_layers)])
-        self.final_norm = nn.LayerNorm((config.dim,), epsilon=NORM_EPSILON)
+        self.final_norm = layer_norm(config.dim)
 
     def hidden(self, statements_BTW, questions_BQ, state):
         num_programs = statements_BTW.shape[0]

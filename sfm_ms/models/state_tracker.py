@@ -74,5 +74,5 @@ class StateTracker(nn.Cell):
         encode = encoder.instruction_XI.size // encoder.instruction_XI.shape[1] + encoder.instruction_XI.shape[1]
         look_up = encoder.width * (self.num_slots + self.num_numbers) + unit.views_XG.shape[0]
         compute = 2 * unit.views_XG.shape[1] + self.num_numbers  # both views, their product, the gate; the result
-        change = 2 * self.num_slots * self.num_numbers + self.num_slots * self.num_slots
+        change = 2 * self.num_slots * self.num_numbers + self.num_slots  # the slots before and after, the key
         return num_statements * (encode + look_up + num_ticks * (compute + change))

@@ -15,11 +15,10 @@ from sfm_ms.models.rival import Rival
 from sfm_ms.nn.attention import MASKED, Attention, causal_bias
 from sfm_ms.nn.linear import num_inputs, num_products
 from sfm_ms.nn.mlp import Mlp
+from sfm_ms.nn.norm import layer_norm
 from sfm_ms.nn.positions import Angles, rotation, waves
 from sfm_ms.nn.token_embedding import TokenEmbedding
 from sfm_ms.recipe.schema import TransformerModel
-
-NORM_EPSILON = 1e-5
 
 
 class Block(nn.Cell):
@@ -30,8 +29,8 @@ class Block(nn.Cell):
         self.norm_comes_first = config.norm == "pre"
         self.attention = Attention(config.dim, config.num_heads, rng)
         self.mlp = Mlp(config.dim, config.feed_forward_dim, rng)
-        self.attention_norm = nn.LayerNorm((config.dim,), epsilon=NORM_EPSILON)
-        self.mlp_norm = nn.LayerNorm((config.dim,), epsilon=NORM_EPSILON)
+        self.attention_norm = layer_norm(config.dim)
+        self.mlp_norm = layer_norm(config.dim)
 
     def construct(self, x_BSD, bias, rotation):
         if self.norm_comes_first:
@@ -56,7 +55,7 @@ class Transformer(Rival):
         self.embedding = TokenEmbedding(config.dim, shape, rng)
         self.angles = Angles(config.dim // config.num_heads if self.is_rotary else config.dim)
         self.blocks = nn.CellList([Block(config, rng) for _ in range(config.num_layers)])
-        self.final_norm = nn.LayerNorm((config.dim,), epsilon=NORM_EPSILON) if config.norm == "pre" else nn.Identity()
+        self.final_norm = layer_norm(config.dim) if config.norm == "pre" else nn.Identity()
 
     def hidden(self, statements_BTW, questions_BQ, state):
         num_programs, num_statements, _ = statements_BTW.shape

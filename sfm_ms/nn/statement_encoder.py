@@ -16,6 +16,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
+from sfm_ms.nn.attention import MASKED
 from sfm_ms.nn.init import normal, table, zeros
 from sfm_ms.nn.slot_bank import unit_keys
 from sfm_ms.recipe.schema import StateTrackerModel
@@ -25,7 +26,6 @@ from sfm_ms.recipe.schema import StateTrackerModel
 ADDRESS_SCALE = 6.0
 IS_HELD_SCALE = 30.0
 TARGET_SCALE = 10.0
-MINUS_INFINITY = -1e4
 INITIAL_FORGET_BIAS = -6.0
 
 
@@ -58,7 +58,7 @@ class StatementEncoder(nn.Cell):
             self.halt_IJ = normal(rng, (instruction_dim, num_ticks - 1), std=0.01)
         if self.forget_gate:
             self.forget_IJ = normal(rng, (instruction_dim, num_ticks), std=0.01)
-        self.minus_infinity = Tensor(MINUS_INFINITY, mstype.float32)
+        self.minus_infinity = Tensor(MASKED, mstype.float32)
 
     def addresses(self):
         """The key of every token of the vocabulary, (D, N): a softmax over slots, scaled to length 1."""
@@ -78,7 +78,7 @@ class StatementEncoder(nn.Cell):
         gate_MG = 2 * ops.sigmoid(ops.matmul(instruction_MI, self.gate_IG) + self.gate_bias)
         write_key_LN = self.write_keys(instruction_MI, statements_MW, addresses_DN)
         is_statement_M1 = (statements_MW[:, :1] > 0).astype(mstype.float32)  # padding writes and forgets nothing
-        beta_MJ = ops.matmul(instruction_MI, self.beta_IJ) + (1 - is_statement_M1) * MINUS_INFINITY
+        beta_MJ = ops.matmul(instruction_MI, self.beta_IJ) + (1 - is_statement_M1) * MASKED
         by_tick = (gate_MG.reshape(num_statements * self.num_ticks, -1), write_key_LN, beta_MJ.reshape(-1, 1))
         decay = self.decay(instruction_MI, is_statement_M1)
         return (lookup_MWN, constants_MX), (*by_tick, *decay), self.halting(instruction_MI)

@@ -18,7 +18,7 @@ from sfm_ms.tasks.state_tracking import run as run_programs
 from sfm_ms.train import trained
 from sfm_ms.train.run_folder import RunError, RunFolder
 
-LOOKED_UP = 0.05  # a token that is read from the slots less than this stands for itself
+SHOWN = 0.05  # slots that are read or written less than this are left out of the text
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def table(trace: Trace) -> str:
 
 
 def _strengths(weights: list[float]) -> str:
-    return " ".join(f"slot {slot} {weight:.2f}" for slot, weight in enumerate(weights) if weight >= LOOKED_UP)
+    return " ".join(f"slot {slot} {weight:.2f}" for slot, weight in enumerate(weights) if weight >= SHOWN)
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _statements(programs: Programs, line_numbers: list[int], seen: _Seen) -> lis
                 text=texts[t],
                 kind=KINDS[programs.kind[0, t]],
                 ticks=float(seen.reached_TJ1[t].sum()),
-                reads=[Read(words[token], weights.tolist()) for token, weights in lookups if weights.max() >= LOOKED_UP],
+                reads=[Read(words[token], weights.tolist()) for token, weights in lookups if weights.any()],
                 tick_steps=[
                     Tick(float(reached[0]), writes.tolist(), int(result.argmax()), float(result.max()))
                     for reached, writes, result in ticks

@@ -11,13 +11,13 @@ from sfm_ms.cli import main
 from sfm_ms.data import splits
 from sfm_ms.models import build
 from sfm_ms.nn.number_codes import number_features
-from sfm_ms.nn.statement_encoder import ADDRESS_SCALE, IS_HELD_SCALE, TARGET_SCALE
+from sfm_ms.nn.statement_encoder import ADDRESS_SCALE, TARGET_SCALE
 from sfm_ms.recipe import load
 from sfm_ms.tasks import state_tracking
 from sfm_ms.tasks.interpreter import execute
 from sfm_ms.tasks.program_text import ProgramTextError, parse
 from sfm_ms.tasks.state_tracking import KINDS, VARIABLES
-from sfm_ms.trace import LOOKED_UP, Read, Slot, Statement, Summary, Tick, Trace, Variable, summary, table, trace
+from sfm_ms.trace import Read, Slot, Statement, Summary, Tick, Trace, Variable, summary, table, trace
 from sfm_ms.train import checkpoint, trained
 from sfm_ms.train.metrics import Answerer
 from sfm_ms.train.run_folder import RunError, RunFolder
@@ -29,7 +29,7 @@ PROGRAM = state_tracking.generate(LANGUAGE, 1, 100, np.arange(1), 35, 35)
 SOURCE = "\n".join(["# forty statements", "", *PROGRAM.lines(0)])
 
 # Factors of some initial weights: what is read, computed, written and how many ticks it takes then differ well.
-LOUDER = {"is_held_D1": 15, "beta_IJ": 100, "halt_IJ": 100, "choice_HK": 3, "output_HV": 6}
+LOUDER = {"beta_IJ": 100, "halt_IJ": 100, "choice_HK": 3, "output_HV": 6}
 
 
 @pytest.fixture(scope="module")
@@ -96,19 +96,22 @@ class Equations:
         parameters = trained.load(run).model.trainable_params()
         self.weights = w = {p.name.split(".")[-1]: p.asnumpy().astype(np.float64) for p in parameters}
         self.codes_CV = np.concatenate([number_features(np.arange(101), 101), w["learned_CL"]], 1)
-        self.addresses_DN = unit(softmax(ADDRESS_SCALE * w["address_DN"]))
-        self.is_held_D1 = sigmoid(IS_HELD_SCALE * w["is_held_D1"])
-        self.constants_DV = (1 - self.is_held_D1) * np.concatenate([w["symbol_SV"], self.codes_CV])
+        num_symbols, num_names = len(LANGUAGE.symbols), len(LANGUAGE.variables)
+        keys_AN = unit(softmax(ADDRESS_SCALE * w["address_AN"]))
+        self.addresses_DN = np.pad(keys_AN, ((num_symbols, 101), (0, 0)))
+        self.constants_DV = np.concatenate([w["symbol_SV"], np.zeros((num_names, self.codes_CV.shape[1])), self.codes_CV])
+        self.says_DE = np.pad(w["symbol_SE"], ((0, num_names + 101), (0, 0)))
+        self.is_name_D = self.addresses_DN.any(1)
 
     def __call__(self, tokens_W, slots_NC):
         """-> keys of the lookups, for each tick the chance that it runs, its writes and its result; the slots after it."""
         w, num_ticks = self.weights, 2
-        instruction_I = np.maximum(w["token_DE"][tokens_W].ravel() @ w["instruction_XI"] + w["instruction_bias"], 0)
+        instruction_I = np.maximum(self.says_DE[tokens_W].ravel() @ w["instruction_XI"] + w["instruction_bias"], 0)
         gate_JH = 2 * sigmoid(instruction_I @ w["gate_IG"] + w["gate_bias"]).reshape(num_ticks, -1)
         target_JW = TARGET_SCALE * (instruction_I @ w["target_IG"] + w["target_bias"]).reshape(num_ticks, -1)
-        key_JN = unit(softmax(np.where(tokens_W > 0, target_JW, -np.inf)) @ self.addresses_DN[tokens_W])
+        key_JN = unit(softmax(np.where(self.is_name_D[tokens_W], target_JW, -np.inf)) @ self.addresses_DN[tokens_W])
         beta_J, halt_J = instruction_I @ w["beta_IJ"], instruction_I @ w["halt_IJ"]
-        lookup_WN = (self.is_held_D1 * self.addresses_DN)[tokens_W]
+        lookup_WN = self.addresses_DN[tokens_W]
         operands_X = (self.constants_DV[tokens_W] + lookup_WN @ slots_NC @ self.codes_CV).ravel()
 
         views_G, reached, writes_JN, results_JC, mixed_NC = operands_X @ w["views_XG"], [1.0], [], [], 0
@@ -142,7 +145,7 @@ def test_everything_seen_is_what_the_equations_say(run, seen):
         expected = dataclasses.replace(
             statement,
             ticks=sum(reached_J),
-            reads=[Read(word, list(key)) for word, key in zip(words, lookup_WN, strict=True) if key.max() >= LOOKED_UP],
+            reads=[Read(word, list(key)) for word, key in zip(words, lookup_WN, strict=True) if key.any()],
             tick_steps=[
                 Tick(reached, list(reached * writes_N), result_C.argmax(), result_C.max())
                 for reached, writes_N, result_C in zip(reached_J, writes_JN, results_JC, strict=True)

@@ -4,7 +4,7 @@
 
 `question` is a learned vector for each variable; the numbers have the codes that the state tracker computes with.
 
-Shapes: B programs, T statements, Q questions, D width, S symbols, V width of a code, C numbers.
+Shapes: B programs, T statements, Q questions, D width, S symbols and names, V width of a code, C numbers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Readout(nn.Cell):
     def __init__(self, dim: int, shape, rng: np.random.Generator):
         super().__init__()
         self.hidden, self.output = Linear(dim, dim, rng), Linear(dim, CODE_DIM, rng, OUTPUT_STD)
-        self.question_SD = table(rng, (shape.num_symbols, dim), std=1.0)
+        self.question_SD = table(rng, (shape.first_number, dim), std=1.0)
         self.codes = NumberCodes(shape.num_numbers, CODE_DIM, rng)
         self.bias_C = zeros((shape.num_numbers,))
 

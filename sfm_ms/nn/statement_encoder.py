@@ -1,20 +1,20 @@
 """Turns the tokens of a statement into what its execution needs: which slots to look up, what to compute, where to write.
 
-All of it is learned. Every token has an address in the slot bank and a share `is_held`: a token that names a variable
-stands for what its slot holds, a number for its own code, a symbol for a learned vector. What to compute, the write
-address (it points at one token of the statement), the strength of the write and the readiness to halt are chosen for
-each tick.
+The classes of tokens that a lexer tells apart have a part each. A name stands for what its slot holds; a number stands
+for itself; the symbols say what to do, so what is learned of some names and numbers holds for all. Learned are the
+addresses of the names in the slot bank and all that the symbols say: what to compute, where to write (to one of the
+statement's names), how strongly, and whether to halt, anew for every tick.
 
 Shapes: M statements, W tokens a statement, J ticks a statement, L = M J ticks of all statements (those of one statement
-follow each other), N slots, C numbers, V width of a code, D tokens in the vocabulary, I instruction width, H products of
-the arithmetic unit.
+follow each other), D tokens in the vocabulary, S of them symbols, A names and C numbers, E width of a symbol, I
+instruction width, N slots, V width of a code, H products of the arithmetic unit.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
+from mindspore import nn, ops
 
 from sfm_ms.nn.attention import MASKED
 from sfm_ms.nn.init import normal, table, zeros
@@ -24,7 +24,6 @@ from sfm_ms.recipe.schema import StateTrackerModel
 # Scales of what goes into a softmax or a sigmoid, so that Adam's steps of one learning rate move these choices quickly.
 # With a large scale of the targets the ticks of a statement write to different slots from the start.
 ADDRESS_SCALE = 6.0
-IS_HELD_SCALE = 30.0
 TARGET_SCALE = 10.0
 INITIAL_FORGET_BIAS = -6.0
 
@@ -39,13 +38,12 @@ class StatementEncoder(nn.Cell):
 
     def __init__(self, config: StateTrackerModel, shape, rng: np.random.Generator):
         super().__init__()
-        width, vocabulary = shape.statement_width, shape.num_symbols + shape.num_numbers
-        instruction_dim, num_ticks = config.instruction_dim, config.max_ticks
+        width, instruction_dim, num_ticks = shape.statement_width, config.instruction_dim, config.max_ticks
         self.width, self.num_ticks, self.forget_gate = width, num_ticks, config.forget_gate
-        self.token_DE = table(rng, (vocabulary, config.token_dim), std=1.0)
-        self.address_DN = table(rng, (vocabulary, config.num_slots), std=1.0)
-        self.is_held_D1 = table(rng, (vocabulary, 1), std=0.01)
+        self.num_symbols, self.num_names, self.num_numbers = shape.num_symbols, shape.num_names, shape.num_numbers
+        self.symbol_SE = table(rng, (shape.num_symbols, config.token_dim), std=1.0)
         self.symbol_SV = table(rng, (shape.num_symbols, config.value_dim), std=0.1)
+        self.address_AN = table(rng, (shape.num_names, config.num_slots), std=1.0)
         self.instruction_XI = normal(rng, (width * config.token_dim, instruction_dim))
         self.instruction_bias = zeros((instruction_dim,))
         self.gate_IG = normal(rng, (instruction_dim, num_ticks * config.unit_dim))
@@ -58,39 +56,39 @@ class StatementEncoder(nn.Cell):
             self.halt_IJ = normal(rng, (instruction_dim, num_ticks - 1), std=0.01)
         if self.forget_gate:
             self.forget_IJ = normal(rng, (instruction_dim, num_ticks), std=0.01)
-        self.minus_infinity = Tensor(MASKED, mstype.float32)
 
     def addresses(self):
-        """The key of every token of the vocabulary, (D, N): a softmax over slots, scaled to length 1."""
-        return unit_keys(ops.softmax(ADDRESS_SCALE * self.address_DN, -1))
+        """The key of every token, (D, N): for names a softmax over slots, scaled to length 1; for others 0."""
+        keys_AN = unit_keys(ops.softmax(ADDRESS_SCALE * self.address_AN, -1))
+        return ops.pad(keys_AN, (0, 0, self.num_symbols, self.num_numbers))
 
     def construct(self, statements_MW, codes_CV):
         num_statements = statements_MW.shape[0]
-        tokens_MX = ops.gather(self.token_DE, statements_MW, 0).reshape(num_statements, -1)
-        instruction_MI = ops.relu(ops.matmul(tokens_MX, self.instruction_XI) + self.instruction_bias)
+        says_DE = ops.pad(self.symbol_SE, (0, 0, 0, self.num_names + self.num_numbers))
+        says_MX = ops.gather(says_DE, statements_MW, 0).reshape(num_statements, -1)
+        instruction_MI = ops.relu(ops.matmul(says_MX, self.instruction_XI) + self.instruction_bias)
 
         addresses_DN = self.addresses()
-        is_held_D1 = ops.sigmoid(IS_HELD_SCALE * self.is_held_D1)
-        constants_DV = (1 - is_held_D1) * ops.concat((self.symbol_SV, codes_CV), 0)
-        lookup_MWN = ops.gather(is_held_D1 * addresses_DN, statements_MW, 0)
+        lookup_MWN = ops.gather(addresses_DN, statements_MW, 0)
+        constants_DV = ops.concat((ops.pad(self.symbol_SV, (0, 0, 0, self.num_names)), codes_CV), 0)
         constants_MX = ops.gather(constants_DV, statements_MW, 0).reshape(num_statements, -1)
 
         gate_MG = 2 * ops.sigmoid(ops.matmul(instruction_MI, self.gate_IG) + self.gate_bias)
-        write_key_LN = self.write_keys(instruction_MI, statements_MW, addresses_DN)
+        write_key_LN = self.write_keys(instruction_MI, statements_MW, lookup_MWN)
         is_statement_M1 = (statements_MW[:, :1] > 0).astype(mstype.float32)  # padding writes and forgets nothing
         beta_MJ = ops.matmul(instruction_MI, self.beta_IJ) + (1 - is_statement_M1) * MASKED
         by_tick = (gate_MG.reshape(num_statements * self.num_ticks, -1), write_key_LN, beta_MJ.reshape(-1, 1))
         decay = self.decay(instruction_MI, is_statement_M1)
         return (lookup_MWN, constants_MX), (*by_tick, *decay), self.halting(instruction_MI)
 
-    def write_keys(self, instruction_MI, statements_MW, addresses_DN):
-        """(L, N): at each tick the address of one of the statement's tokens, padding excepted."""
+    def write_keys(self, instruction_MI, statements_MW, lookup_MWN):
+        """(L, N): at each tick the address of one of the statement's names."""
         num_statements = statements_MW.shape[0]
         target_MG = TARGET_SCALE * (ops.matmul(instruction_MI, self.target_IG) + self.target_bias)
-        target_MJW = target_MG.reshape(num_statements, self.num_ticks, -1)
-        is_padding_MJW = ops.tile((statements_MW == 0).expand_dims(1), (1, self.num_ticks, 1))
-        target_MJW = ops.select(is_padding_MJW, self.minus_infinity.broadcast_to(is_padding_MJW.shape), target_MJW)
-        keys_MJN = ops.bmm(ops.softmax(target_MJW, -1), ops.gather(addresses_DN, statements_MW, 0))
+        is_name_MW = ops.logical_and(statements_MW >= self.num_symbols, statements_MW < self.num_symbols + self.num_names)
+        bias_MW = (1 - is_name_MW.astype(mstype.float32)) * MASKED
+        target_MJW = target_MG.reshape(num_statements, self.num_ticks, -1) + bias_MW.expand_dims(1)
+        keys_MJN = ops.bmm(ops.softmax(target_MJW, -1), lookup_MWN)
         return unit_keys(keys_MJN.reshape(num_statements * self.num_ticks, -1))
 
     def decay(self, instruction_MI, is_statement_M1):

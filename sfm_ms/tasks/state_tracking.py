@@ -94,15 +94,24 @@ class Language:
         return np.clip(result, 0, NUM_CLAMPED - 1) if self.is_clamped else np.mod(result, self.modulus)
 
     def input_shape(self) -> InputShape:
-        return InputShape(len(self.symbols) + self.num_variables, self.num_numbers, self.statement_width)
+        return InputShape(len(self.symbols), self.num_variables, self.num_numbers, self.statement_width)
 
 
 class InputShape(NamedTuple):
-    """What a model must know of its input: token 0 is padding, then symbols (variables among them), then numbers."""
+    """What a lexer tells of a language: tokens are symbols (0 is padding), then names of variables, then numbers."""
 
     num_symbols: int
+    num_names: int
     num_numbers: int
     statement_width: int
+
+    @property
+    def first_number(self) -> int:
+        return self.num_symbols + self.num_names
+
+    @property
+    def num_tokens(self) -> int:
+        return self.first_number + self.num_numbers
 
 
 @dataclass(frozen=True)

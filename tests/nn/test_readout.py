@@ -9,7 +9,7 @@ from sfm_ms.nn.statement_embedding import StatementEmbedding
 from sfm_ms.nn.token_embedding import TokenEmbedding
 from sfm_ms.tasks.state_tracking import InputShape
 
-SHAPE = InputShape(num_symbols=4, num_numbers=7, statement_width=3)
+SHAPE = InputShape(num_symbols=2, num_names=2, num_numbers=7, statement_width=3)
 
 
 def test_numbers_have_their_features_besides_what_is_learned():

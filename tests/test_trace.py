@@ -11,7 +11,7 @@ from sfm_ms.cli import main
 from sfm_ms.data import splits
 from sfm_ms.models import build
 from sfm_ms.nn.number_codes import number_features
-from sfm_ms.nn.statement_encoder import ADDRESS_SCALE, TARGET_SCALE
+from sfm_ms.nn.statement_encoder import ADDRESS_SCALE, INITIAL_HALT, INITIAL_WRITE
 from sfm_ms.recipe import load
 from sfm_ms.tasks import state_tracking
 from sfm_ms.tasks.interpreter import execute
@@ -29,7 +29,7 @@ PROGRAM = state_tracking.generate(LANGUAGE, 1, 100, np.arange(1), 35, 35)
 SOURCE = "\n".join(["# forty statements", "", *PROGRAM.lines(0)])
 
 # Factors of some initial weights: what is read, computed, written and how many ticks it takes then differ well.
-LOUDER = {"beta_IJ": 100, "halt_IJ": 100, "choice_HK": 3, "output_HV": 6}
+LOUDER = {"beta_IJ": 30, "halt_IJ": 100, "choice_HK": 3, "output_HV": 4}
 
 
 @pytest.fixture(scope="module")
@@ -106,11 +106,11 @@ class Equations:
     def __call__(self, tokens_W, slots_NC):
         """-> keys of the lookups, for each tick the chance that it runs, its writes and its result; the slots after it."""
         w, num_ticks = self.weights, 2
-        instruction_I = np.maximum(self.says_DE[tokens_W].ravel() @ w["instruction_XI"] + w["instruction_bias"], 0)
+        instruction_I = np.tanh(self.says_DE[tokens_W].ravel() @ w["instruction_XI"] + w["instruction_bias"])
         gate_JH = 2 * sigmoid(instruction_I @ w["gate_IG"] + w["gate_bias"]).reshape(num_ticks, -1)
-        target_JW = TARGET_SCALE * (instruction_I @ w["target_IG"] + w["target_bias"]).reshape(num_ticks, -1)
+        target_JW = (instruction_I @ w["target_IG"]).reshape(num_ticks, -1)
         key_JN = unit(softmax(np.where(self.is_name_D[tokens_W], target_JW, -np.inf)) @ self.addresses_DN[tokens_W])
-        beta_J, halt_J = instruction_I @ w["beta_IJ"], instruction_I @ w["halt_IJ"]
+        beta_J, halt_J = instruction_I @ w["beta_IJ"] + INITIAL_WRITE, instruction_I @ w["halt_IJ"] + INITIAL_HALT
         lookup_WN = self.addresses_DN[tokens_W]
         operands_X = (self.constants_DV[tokens_W] + lookup_WN @ slots_NC @ self.codes_CV).ravel()
 
@@ -121,7 +121,7 @@ class Equations:
             products_H = left_H * right_H * gate_JH[j]
             writes, halts = products_H @ w["choice_HK"]
             results_JC.append(softmax(products_H @ w["output_HV"] @ self.codes_CV.T))
-            writes_JN.append(2 * sigmoid(beta_J[j] + writes) * key_JN[j])
+            writes_JN.append(sigmoid(beta_J[j] + writes) * key_JN[j])
             slots_NC = slots_NC + np.outer(writes_JN[-1], results_JC[-1] - key_JN[j] @ slots_NC)
             halts = sigmoid(halt_J[j] + halts) if j < num_ticks - 1 else 1
             mixed_NC = mixed_NC + reached[-1] * halts * slots_NC

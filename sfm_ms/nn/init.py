@@ -14,7 +14,18 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...], std: float | None =
 
 def table(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Parameter:
     """Normal numbers that are looked up by token: weight decay leaves them alone, for it would fade out rare tokens."""
-    parameter = normal(rng, shape, std)
+    return _looked_up(normal(rng, shape, std))
+
+
+def spread_table(rng: np.random.Generator, shape: tuple[int, int], std: float) -> Parameter:
+    """The same, but every row has 1 added in a column of its own, drawn at random, as long as there are columns."""
+    num_rows, num_columns = shape
+    rows = rng.standard_normal(shape) * std
+    rows[np.arange(num_rows), rng.permutation(num_columns)[np.arange(num_rows) % num_columns]] += 1
+    return _looked_up(Parameter(Tensor(rows.astype(np.float32))))
+
+
+def _looked_up(parameter: Parameter) -> Parameter:
     parameter.is_table = True
     return parameter
 

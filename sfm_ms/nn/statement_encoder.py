@@ -17,19 +17,21 @@ from mindspore import dtype as mstype
 from mindspore import nn, ops
 
 from sfm_ms.nn.attention import MASKED
-from sfm_ms.nn.init import normal, table, zeros
+from sfm_ms.nn.init import normal, spread_table, table, zeros
 from sfm_ms.nn.slot_bank import unit_keys
 from sfm_ms.recipe.schema import StateTrackerModel
 
-# Scales of what goes into a softmax or a sigmoid, so that Adam's steps of one learning rate move these choices quickly.
-# With a large scale of the targets the ticks of a statement write to different slots from the start.
-ADDRESS_SCALE = 6.0
-TARGET_SCALE = 10.0
-INITIAL_FORGET_BIAS = -6.0
+ADDRESS_SCALE = 6.0  # makes the softmax over slots sharp, and Adam's steps in it large
+# Logits to start from: nearly all ticks run, as what does not run does not learn, and write; next to nothing is forgotten.
+INITIAL_HALT, INITIAL_WRITE, INITIAL_FORGET = -3.0, 2.0, -6.0
 
 
 class StatementEncoder(nn.Cell):
     """(statements (M, W) int32, codes (C, V)) -> what their execution needs.
+
+    Two details keep training out of traps. Names start at slots of their own: where two share one they overwrite each
+    other, and hardly ever part. And what one kind of statement learns must not be forced on the others: features of both
+    signs (tanh) and write addresses without a bias keep rare statements, such as swaps, free to write elsewhere.
 
     For each statement the keys of its lookups (M, W, N) and its constants (M, W V); for each tick the gate (L, H), the write
     key (L, N), the logit of beta (L, 1) and, with a forget gate, the decay (L, 1); for each tick but a statement's last one
@@ -43,13 +45,12 @@ class StatementEncoder(nn.Cell):
         self.num_symbols, self.num_names, self.num_numbers = shape.num_symbols, shape.num_names, shape.num_numbers
         self.symbol_SE = table(rng, (shape.num_symbols, config.token_dim), std=1.0)
         self.symbol_SV = table(rng, (shape.num_symbols, config.value_dim), std=0.1)
-        self.address_AN = table(rng, (shape.num_names, config.num_slots), std=1.0)
+        self.address_AN = spread_table(rng, (shape.num_names, config.num_slots), std=0.1)
         self.instruction_XI = normal(rng, (width * config.token_dim, instruction_dim))
         self.instruction_bias = zeros((instruction_dim,))
         self.gate_IG = normal(rng, (instruction_dim, num_ticks * config.unit_dim))
         self.gate_bias = zeros((num_ticks * config.unit_dim,))
         self.target_IG = normal(rng, (instruction_dim, num_ticks * width), std=0.1)
-        self.target_bias = zeros((num_ticks * width,))
         self.beta_IJ = normal(rng, (instruction_dim, num_ticks), std=0.01)
         self.halts = config.halting == "learned" and num_ticks > 1
         if self.halts:
@@ -66,7 +67,7 @@ class StatementEncoder(nn.Cell):
         num_statements = statements_MW.shape[0]
         says_DE = ops.pad(self.symbol_SE, (0, 0, 0, self.num_names + self.num_numbers))
         says_MX = ops.gather(says_DE, statements_MW, 0).reshape(num_statements, -1)
-        instruction_MI = ops.relu(ops.matmul(says_MX, self.instruction_XI) + self.instruction_bias)
+        instruction_MI = ops.tanh(ops.matmul(says_MX, self.instruction_XI) + self.instruction_bias)
 
         addresses_DN = self.addresses()
         lookup_MWN = ops.gather(addresses_DN, statements_MW, 0)
@@ -76,7 +77,7 @@ class StatementEncoder(nn.Cell):
         gate_MG = 2 * ops.sigmoid(ops.matmul(instruction_MI, self.gate_IG) + self.gate_bias)
         write_key_LN = self.write_keys(instruction_MI, statements_MW, lookup_MWN)
         is_statement_M1 = (statements_MW[:, :1] > 0).astype(mstype.float32)  # padding writes and forgets nothing
-        beta_MJ = ops.matmul(instruction_MI, self.beta_IJ) + (1 - is_statement_M1) * MASKED
+        beta_MJ = ops.matmul(instruction_MI, self.beta_IJ) + INITIAL_WRITE + (1 - is_statement_M1) * MASKED
         by_tick = (gate_MG.reshape(num_statements * self.num_ticks, -1), write_key_LN, beta_MJ.reshape(-1, 1))
         decay = self.decay(instruction_MI, is_statement_M1)
         return (lookup_MWN, constants_MX), (*by_tick, *decay), self.halting(instruction_MI)
@@ -84,7 +85,7 @@ class StatementEncoder(nn.Cell):
     def write_keys(self, instruction_MI, statements_MW, lookup_MWN):
         """(L, N): at each tick the address of one of the statement's names."""
         num_statements = statements_MW.shape[0]
-        target_MG = TARGET_SCALE * (ops.matmul(instruction_MI, self.target_IG) + self.target_bias)
+        target_MG = ops.matmul(instruction_MI, self.target_IG)
         is_name_MW = ops.logical_and(statements_MW >= self.num_symbols, statements_MW < self.num_symbols + self.num_names)
         bias_MW = (1 - is_name_MW.astype(mstype.float32)) * MASKED
         target_MJW = target_MG.reshape(num_statements, self.num_ticks, -1) + bias_MW.expand_dims(1)
@@ -95,9 +96,9 @@ class StatementEncoder(nn.Cell):
         """((L, 1),): a in (0, 1] for all slots; nothing where the recipe has no forget gate."""
         if not self.forget_gate:
             return ()
-        log_decay_MJ = -ops.softplus(ops.matmul(instruction_MI, self.forget_IJ) + INITIAL_FORGET_BIAS)
+        log_decay_MJ = -ops.softplus(ops.matmul(instruction_MI, self.forget_IJ) + INITIAL_FORGET)
         return (ops.exp(log_decay_MJ * is_statement_M1).reshape(-1, 1),)
 
     def halting(self, instruction_MI):
         """Logits, one for each tick but the last of a statement; None where the recipe fixes the ticks."""
-        return ops.matmul(instruction_MI, self.halt_IJ).reshape(-1, 1) if self.halts else None
+        return (ops.matmul(instruction_MI, self.halt_IJ) + INITIAL_HALT).reshape(-1, 1) if self.halts else None

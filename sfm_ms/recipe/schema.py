@@ -83,7 +83,7 @@ class StateTrackerModel:
     unit_dim: Count = 256  # products in the arithmetic unit
     max_ticks: Annotated[int, Range(1, 8)] = 1  # computations and writes a statement may take
     halting: Literal["learned", "fixed"] = "learned"  # fixed: every statement takes max_ticks
-    erase: bool = True  # False: writes only add, S + beta k v^T with beta <= 1
+    erase: bool = True  # False: writes only add, S + beta k v^T
     forget_gate: bool = False  # let statements decay all slots: a_t < 1 in the gated delta rule
 
 

@@ -3,8 +3,8 @@
 A statement looks its tokens up once. Then, tick by tick, it puts them and the result of the tick before through the
 arithmetic unit, whose softmax says which number the result is, and writes that distribution to the tick's target slot by
 the gated delta rule. How strongly it writes and whether it halts may hang on the operands: a conditional assignment is a
-write whose beta is the outcome of a comparison. Every result is chosen anew among C numbers, so errors do not pile up
-along a program.
+write whose beta is the outcome of a comparison. With beta at most 1 what a slot holds stays a distribution, or part of
+one. Every result is chosen anew among C numbers, so errors do not pile up along a program.
 
 Shapes: B programs, T statements of a segment, W tokens a statement, J ticks a statement, N slots, C numbers, V width of a
 code, G both views of the arithmetic unit, H its products.
@@ -36,7 +36,6 @@ class ExecutionSystem(nn.Cell):
         self.codes = NumberCodes(shape.num_numbers, config.value_dim, rng)
         self.encoder = StatementEncoder(config, shape, rng)
         self.halts = self.encoder.halts
-        self.max_beta = 2.0 if self.erase else 1.0
         self.unit = ArithmeticUnit(
             shape.statement_width * config.value_dim,
             config.unit_dim,
@@ -91,7 +90,7 @@ class ExecutionSystem(nn.Cell):
             all_views_BG = views_BG + ops.matmul(results[-1], register_CG) if j > 0 else views_BG
             logits_BC, choices_BK = self.unit(all_views_BG, gate_BH, readout_HC)
             results.append(ops.softmax(logits_BC, -1))
-            betas.append(self.max_beta * ops.sigmoid(beta_logit_B1 + choices_BK[:, :1]))
+            betas.append(ops.sigmoid(beta_logit_B1 + choices_BK[:, :1]))
             slots_BNC = write(slots_BNC, key_BN, betas[-1], results[-1], *decay, erase=self.erase)
             after_tick.append(slots_BNC)
             if self.halts and j < self.num_ticks - 1:

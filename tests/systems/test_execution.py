@@ -152,12 +152,14 @@ def test_gradients_through_learned_halting_by_central_differences():
     for i, parameter in enumerate(parameters):
         norm = np.linalg.norm(gradients[i])
         directions = [gradient / norm if j == i else np.zeros_like(gradient) for j, gradient in enumerate(gradients)]
-        assert np.isclose(slope(directions, step=3e-3), norm, rtol=1e-2), parameter.name
+        assert np.isclose(slope(directions, step=1e-2), norm, rtol=1e-2), parameter.name
 
 
 def test_a_tracker_that_halts_at_once_is_one_of_one_tick():
     """The weights of the tracker of one tick are the first tick's."""
     many, one = tracker(max_ticks=3), tracker()
+    encoder = many.execution.encoder
+    encoder.instruction_bias.set_data(Tensor([1e3, 0, 0, 0, 0, 0, 0], ms.float32))  # number 0 of every instruction is 1
     weights = {parameter.name: parameter.asnumpy() for parameter in many.trainable_params()}
     for parameter in one.trainable_params():
         of_first_tick = tuple(slice(size) for size in parameter.shape)
@@ -166,7 +168,7 @@ def test_a_tracker_that_halts_at_once_is_one_of_one_tick():
     expected_answers, _, expected_slots = run(one, statements, questions)
     _, ticks, slots = run(many, statements, questions)
     assert ticks.min() > 1.1 and np.abs(slots - expected_slots).max() > 1e-3
-    many.execution.encoder.halt_IJ.set_data(Tensor(np.full((7, 2), 1e3, np.float32)))  # so every instruction says: halt
+    encoder.halt_IJ.set_data(Tensor(np.eye(7, 1, dtype=np.float32).repeat(2, 1) * 1e3))  # so every instruction says: halt
     answers, ticks, slots = run(many, statements, questions)
     assert (ticks == 1).all() and np.allclose(slots, expected_slots, atol=1e-6)
     assert np.allclose(answers, expected_answers, atol=1e-4)

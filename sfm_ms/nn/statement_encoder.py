@@ -61,17 +61,17 @@ class StatementEncoder(nn.Cell):
     def addresses(self):
         """The key of every token, (D, N): for names a softmax over slots, scaled to length 1; for others 0."""
         keys_AN = unit_keys(ops.softmax(ADDRESS_SCALE * self.address_AN, -1))
-        return ops.pad(keys_AN, (0, 0, self.num_symbols, self.num_numbers))
+        return rows_between(self.num_symbols, keys_AN, self.num_numbers)
 
     def construct(self, statements_MW, codes_CV):
         num_statements = statements_MW.shape[0]
-        says_DE = ops.pad(self.symbol_SE, (0, 0, 0, self.num_names + self.num_numbers))
+        says_DE = rows_between(0, self.symbol_SE, self.num_names + self.num_numbers)
         says_MX = ops.gather(says_DE, statements_MW, 0).reshape(num_statements, -1)
         instruction_MI = ops.tanh(ops.matmul(says_MX, self.instruction_XI) + self.instruction_bias)
 
         addresses_DN = self.addresses()
         lookup_MWN = ops.gather(addresses_DN, statements_MW, 0)
-        constants_DV = ops.concat((ops.pad(self.symbol_SV, (0, 0, 0, self.num_names)), codes_CV), 0)
+        constants_DV = ops.concat((rows_between(0, self.symbol_SV, self.num_names), codes_CV), 0)
         constants_MX = ops.gather(constants_DV, statements_MW, 0).reshape(num_statements, -1)
 
         gate_MG = 2 * ops.sigmoid(ops.matmul(instruction_MI, self.gate_IG) + self.gate_bias)
@@ -102,3 +102,10 @@ class StatementEncoder(nn.Cell):
     def halting(self, instruction_MI):
         """Logits, one for each tick but the last of a statement; None where the recipe fixes the ticks."""
         return (ops.matmul(instruction_MI, self.halt_IJ) + INITIAL_HALT).reshape(-1, 1) if self.halts else None
+
+
+def rows_between(num_before, table, num_after):
+    """The table with rows of zeros before and after it. MindSpore 2.9's `ops.pad` has a wrong gradient on the CPU."""
+    width = table.shape[1]
+    parts = (ops.zeros((num_before, width)), table, ops.zeros((num_after, width)))
+    return ops.concat([part for part in parts if part.shape[0] > 0], 0)

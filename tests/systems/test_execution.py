@@ -126,8 +126,9 @@ def test_gradients_through_learned_halting_by_central_differences():
     """Of the loss with the cost of ticks: along random directions of all weights, and along each weight's own gradient."""
     rng = np.random.default_rng(5)
     model = tracker(max_ticks=3)
-    for parameter in (model.execution.encoder.halt_IJ, model.execution.unit.choice_HK):  # logits that differ, far from 0
-        parameter.set_data(Tensor(rng.normal(size=parameter.shape).astype(np.float32)))
+    encoder, unit = model.execution.encoder, model.execution.unit
+    for parameter, std in ((encoder.halt_IJ, 1), (unit.choice_HK, 1), (encoder.address_AN, 0.2)):  # no choice is near 0 or 1
+        parameter.set_data(Tensor((std * rng.normal(size=parameter.shape)).astype(np.float32)))
     programs = state_tracking.generate(LANGUAGE, 0, 0, np.arange(4), 5, 5)
     asked, labels, counts = state_tracking.supervise(programs, "all", statement_weight=4.0)
     arrays = (state_tracking.encode(programs), state_tracking.question_tokens(LANGUAGE, asked), labels, counts)

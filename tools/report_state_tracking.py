@@ -76,10 +76,9 @@ def family_name(recipe: Recipe) -> str:
 
 
 def markdown(results: pd.DataFrame) -> str:
-    """One family's table: models, best at the longest common length first, then the readers that need no model."""
+    """One family's table: models, then the readers that need no model."""
     multipliers = sorted(results["multiplier"].unique())
-    models = results.groupby("model")
-    order = results[results["multiplier"] == 32].groupby("model")["exact_match"].mean().sort_values(ascending=False).index
+    models, order = results.groupby("model"), best_first(results)
     rows = [["", "parameters", "minutes", "seeds", *(f"{multiplier}x" for multiplier in multipliers)]]
     for model in order:
         one = models.get_group(model)
@@ -95,6 +94,11 @@ def markdown(results: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def best_first(results: pd.DataFrame) -> pd.Index:
+    """Models by their mean exact match at 32x, the longest length that all are asked."""
+    return results[results["multiplier"] == 32].groupby("model")["exact_match"].mean().sort_values(ascending=False).index
+
+
 def spread(results: pd.DataFrame, column: str, multiplier: int) -> str:
     """Mean and standard deviation over seeds, in percent."""
     figures = 100 * results.loc[results["multiplier"] == multiplier, column]
@@ -106,9 +110,11 @@ def spread(results: pd.DataFrame, column: str, multiplier: int) -> str:
 def plot(results: pd.DataFrame, family: str, path: Path) -> None:
     """Exact match against the number of operations, with the range over seeds."""
     figure, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
-    for model, one in results.groupby("model"):
+    axes.set_prop_cycle(plt.cycler(linestyle=["-", "--"]) * plt.cycler(color=plt.get_cmap("tab10").colors[:7]))
+    for model in best_first(results):
+        one = results[results["model"] == model]
         of_length = 100 * one.groupby("operations")["exact_match"].agg(["mean", "min", "max"])
-        (line,) = axes.plot(of_length.index, of_length["mean"], "o-", label=model, linewidth=2 if model == "slots" else 1.2)
+        (line,) = axes.plot(of_length.index, of_length["mean"], marker="o", markersize=4, label=model)
         axes.fill_between(of_length.index, of_length["min"], of_length["max"], color=line.get_color(), alpha=0.15, linewidth=0)
     for (name, column), style in zip(READERS.items(), ("-", ":", "-.", "--"), strict=True):
         if column in results:

@@ -18,7 +18,7 @@ def table(rng: np.random.Generator, shape: tuple[int, ...], std: float) -> Param
 
 
 def spread_table(rng: np.random.Generator, shape: tuple[int, int], std: float) -> Parameter:
-    """The same, but every row has 1.5 added in a column of its own, drawn at random, as long as there are columns."""
+    """A table whose rows each have 1.5 added in a column of their own, drawn at random, as long as there are columns."""
     num_rows, num_columns = shape
     rows = rng.standard_normal(shape) * std
     rows[np.arange(num_rows), rng.permutation(num_columns)[np.arange(num_rows) % num_columns]] += 1.5

@@ -105,7 +105,7 @@ def test_segments_with_carried_state_equal_the_whole(models, name, segment):
 
 
 @pytest.mark.parametrize("name", RIVALS)
-def test_every_parameter_gets_a_gradient(name):
+def test_every_parameter_gets_a_gradient_the_same_at_every_call(name):
     model = build(name)
 
     class Loss(nn.Cell):
@@ -118,10 +118,13 @@ def test_every_parameter_gets_a_gradient(name):
 
     statements, questions = inputs()
     state = Tensor(np.random.default_rng(0).random(model.initial_state(3).shape).astype(np.float32))
-    of_state, of_parameters = ms.grad(Loss(), 2, list(model.trainable_params()))(Tensor(statements), Tensor(questions), state)
+    gradients = ms.grad(Loss(), 2, list(model.trainable_params()))
+    of_state, of_parameters = gradients(Tensor(statements), Tensor(questions), state)
+    _, again = gradients(Tensor(statements), Tensor(questions), state)
     assert (np.abs(of_state.asnumpy()).max() > 0) == (model.state_size > 1)
-    for parameter, gradient in zip(model.trainable_params(), of_parameters, strict=True):
+    for parameter, gradient, same in zip(model.trainable_params(), of_parameters, again, strict=True):
         assert np.isfinite(gradient.asnumpy()).all() and np.abs(gradient.asnumpy()).max() > 0, parameter.name
+        assert np.array_equal(gradient.asnumpy(), same.asnumpy()), parameter.name
 
 
 @pytest.mark.parametrize("name", RIVALS)

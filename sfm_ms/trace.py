@@ -58,7 +58,7 @@ class Statement:
     ticks: float  # expected number
     reads: list[Read]
     tick_steps: list[Tick]
-    writes: list[float]  # how strongly each slot is written in all
+    writes: list[float]  # how strongly each slot is written by all ticks: the share of it that is new
     slots: list[Slot]  # after the statement, as are the variables
     decoded: list[Variable]
 
@@ -140,12 +140,17 @@ def summary(run: RunFolder, num_programs: int = 200) -> Summary:
         for t in range(one.lengths[0]):
             ticks.setdefault(KINDS[one.kind[0, t]], []).append(float(seen.reached_TJ1[t].sum()))
             if one.kind[0, t] != SWAP:
-                writes_VN[one.target[0, t]] += seen.writes_TJN[t].sum(0)
+                writes_VN[one.target[0, t]] += _share_that_is_new(seen.writes_TJN[t])
     purity = {
         name: (int(writes_N.argmax()), float(writes_N.max() / writes_N.sum()))
         for name, writes_N in zip(programs.language.variables, writes_VN, strict=True)
     }
     return Summary(purity, {kind: float(np.mean(of_kind)) for kind, of_kind in ticks.items()}, i + 1)
+
+
+def _share_that_is_new(writes_JN: np.ndarray) -> np.ndarray:
+    """Of each slot (N,), after ticks that each replace a share of it."""
+    return 1 - np.prod(1 - writes_JN, axis=0)
 
 
 def _recipe_with_slots(run: RunFolder) -> Recipe:
@@ -227,7 +232,7 @@ def _statements(programs: Programs, line_numbers: list[int], seen: _Seen) -> lis
                     Tick(float(reached[0]), writes.tolist(), int(result.argmax()), float(result.max()))
                     for reached, writes, result in ticks
                 ],
-                writes=seen.writes_TJN[t].sum(0).tolist(),
+                writes=_share_that_is_new(seen.writes_TJN[t]).tolist(),
                 slots=[Slot(int(slot.argmax()), float(slot.max())) for slot in seen.slots_TNC[t]],
                 decoded=_variables(programs.language.variables, t, values[0], known[0], seen),
             )

@@ -150,7 +150,7 @@ def test_everything_seen_is_what_the_equations_say(run, seen):
                 Tick(reached, list(reached * writes_N), result_C.argmax(), result_C.max())
                 for reached, writes_N, result_C in zip(reached_J, writes_JN, results_JC, strict=True)
             ],
-            writes=list(reached_J @ writes_JN),
+            writes=list(1 - np.prod(1 - np.array(reached_J)[:, None] * writes_JN, axis=0)),
             slots=[Slot(slot_C.argmax(), slot_C.max()) for slot_C in slots_NC],
             decoded=[
                 dataclasses.replace(variable, value=answer_C.argmax(), probability=answer_C.max(), slot=home)
@@ -158,7 +158,7 @@ def test_everything_seen_is_what_the_equations_say(run, seen):
             ],
         )
         assert list(leaves(dataclasses.asdict(statement))) == [
-            pytest.approx(leaf, abs=2e-3) if isinstance(leaf, float) else leaf for leaf in leaves(dataclasses.asdict(expected))
+            pytest.approx(leaf, abs=1e-4) if isinstance(leaf, float) else leaf for leaf in leaves(dataclasses.asdict(expected))
         ]
 
 

@@ -48,16 +48,24 @@ def test_table_has_mean_and_spread_over_seeds_and_the_readers(report, tmp_path):
     assert lines[0] == "|  | parameters | minutes | seeds | 1x | 32x |"
     assert lines[2] == "| slots | 1,234 | 2 | 3 | 100.0 ±0.0 | 95.0 ±5.0 |"
     assert lines[3] == "| gru | 1,234 | 2 | 1 | 60.0 | 30.0 |"
-    assert lines[4] == "| *majority class* |  |  |  | 20.0 ±0.0 | 20.0 ±0.0 |"
+    assert lines[4] == "| *majority class* |  |  |  | 20.0 | 20.0 |"
     assert lines[-2].startswith("| *last 45 lines* |  |  |  | 90.0")
     assert lines[-1].endswith("| 3.0 | 3.0 |")
 
 
+def test_tables_in_the_readme_are_those_of_the_committed_results(report):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for family, results in pd.read_csv(ROOT / "recipes/state_tracking/results/results.csv").groupby("family"):
+        assert report.with_table(readme, family, report.markdown(results)) == readme
+
+
 def test_the_command_keeps_rows_of_other_runs_and_replaces_those_of_the_same(report, tmp_path, monkeypatch, capsys):
-    out = tmp_path / "out"
+    out, readme = tmp_path / "out", tmp_path / "README.md"
+    readme.write_text("before <!-- classic -->old<!-- end of classic --> <!-- full --><!-- end of full --> after")
 
     def call(*runs):
-        monkeypatch.setattr("sys.argv", ["report", *(str(run.path) for run in runs), "--folder", str(out)])
+        options = ["--folder", str(out), "--readme", str(readme)]
+        monkeypatch.setattr("sys.argv", ["report", *(str(run.path) for run in runs), *options])
         report.main()
         return pd.read_csv(out / "results.csv")
 
@@ -70,4 +78,10 @@ def test_the_command_keeps_rows_of_other_runs_and_replaces_those_of_the_same(rep
     assert results.query("model == 'slots' and multiplier == 32")["exact_match"].item() == 0.5
     assert {"classic.png", "full.png"} <= {path.name for path in out.iterdir()}
     assert "| slots |" in capsys.readouterr().out
-    assert len(call()) == 4
+    text = readme.read_text()
+    assert text.startswith("before <!-- classic -->\n\n|  | parameters |") and "| 50.0 |" in text and "old" not in text
+    assert "| full | 1,234 |" in text and text.endswith("<!-- end of full --> after")
+    assert len(call()) == 4 and readme.read_text() == text
+    readme.write_text("nothing")
+    with pytest.raises(SystemExit, match="no place for a table of classic"):
+        call()

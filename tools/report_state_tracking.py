@@ -1,8 +1,9 @@
 """Turns runs of state tracking into a CSV, and the CSV into the README's tables and plots: means and spread over seeds.
 
-python tools/report_state_tracking.py runs/slots-seed0 runs/slots-seed1 ... --folder recipes/state_tracking/results
+python tools/report_state_tracking.py runs/slots-seed0 runs/slots-seed1 ...
 
 Runs named `<model>-seed<n>` that differ only in their seed are one line. Rows of runs that are not named stay in the CSV.
+The table of a family replaces what stands in the README between `<!-- FAMILY -->` and `<!-- end of FAMILY -->`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ READERS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", type=Path, help="run folders to add; none: tables and plots of the CSV as it is")
-    parser.add_argument("--folder", type=Path, default=Path("recipes/state_tracking/results"))
+    parser.add_argument("--folder", type=Path, default=Path("recipes/state_tracking/results"), help="of the CSV and the plots")
+    parser.add_argument("--readme", type=Path, default=Path("README.md"))
     options = parser.parse_args()
 
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -39,9 +41,12 @@ def main() -> None:
     tables += [rows_of(RunFolder(path)) for path in options.runs]
     results = pd.concat(tables).drop_duplicates(KEY, keep="last").sort_values(KEY)
     results.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
+    readme = options.readme.read_text(encoding="utf-8")
     for family, of_family in pd.read_csv(file).groupby("family"):
         print(f"{family}\n\n{markdown(of_family)}\n")
         plot(of_family, family, options.folder / f"{family}.png")
+        readme = with_table(readme, family, markdown(of_family))
+    options.readme.write_text(readme, encoding="utf-8")
 
 
 def rows_of(run: RunFolder) -> pd.DataFrame:
@@ -84,14 +89,22 @@ def markdown(results: pd.DataFrame) -> str:
         one = models.get_group(model)
         costs = f"{one['num_parameters'].iloc[0]:,}", f"{one['minutes'].mean():.0f}", str(one["seed"].nunique())
         rows.append([model, *costs, *(spread(one, "exact_match", multiplier) for multiplier in multipliers)])
-    first = models.get_group(order[0])
+    of_all = results.groupby("multiplier").mean(numeric_only=True)  # models of one seed have the same test programs
     for name, column in READERS.items():
-        if column in first:
-            rows.append([f"*{name}*", "", "", "", *(spread(first, column, multiplier) for multiplier in multipliers)])
-    slices = [f"{first.loc[first['multiplier'] == m, 'backward_slice'].mean():.1f}" for m in multipliers]
-    rows.append(["*statements the answer may depend on*", "", "", "", *slices])
+        if column in of_all:
+            rows.append([f"*{name}*", "", "", "", *(f"{100 * share:.1f}" for share in of_all[column])])
+    rows.append(["*statements the answer may depend on*", "", "", "", *(f"{size:.1f}" for size in of_all["backward_slice"])])
     rows.insert(1, ["---"] * len(rows[0]))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def with_table(readme: str, family: str, table: str) -> str:
+    """The README with the table of the family in its place."""
+    start, end = f"<!-- {family} -->", f"<!-- end of {family} -->"
+    if start not in readme or end not in readme:
+        raise SystemExit(f"the README has no place for a table of {family}: {start} and {end}")
+    before, after = readme.split(start)[0], readme.split(end)[1]
+    return f"{before}{start}\n\n{table}\n\n{end}{after}"
 
 
 def best_first(results: pd.DataFrame) -> pd.Index:

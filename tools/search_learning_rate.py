@@ -1,6 +1,6 @@
 """Trains a recipe a while at each of several learning rates and says which one answers the validation programs best.
 
-python tools/search_learning_rate.py state_tracking/rivals/gru --rates 3e-4 1e-3 3e-3 --steps 1000
+python tools/search_learning_rate.py state_tracking/rivals/gru --steps 625
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe")
     parser.add_argument("overrides", nargs="*", metavar="a.b=c")
-    parser.add_argument("--rates", type=float, nargs="+", default=[3e-4, 1e-3, 3e-3])
+    parser.add_argument("--rates", type=float, nargs="+", default=[3e-4, 1e-3, 3e-3, 1e-2])
     parser.add_argument("--steps", type=int, default=1000, help="of each run, with a schedule of its own")
     parser.add_argument("--runs", type=Path, default=Path("runs/search"))
     options = parser.parse_args()

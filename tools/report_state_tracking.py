@@ -43,9 +43,10 @@ def main() -> None:
     results.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
     readme = options.readme.read_text(encoding="utf-8")
     for family, of_family in pd.read_csv(file).groupby("family"):
-        print(f"{family}\n\n{markdown(of_family)}\n")
+        table = markdown(of_family)
+        print(f"{family}\n\n{table}\n")
         plot(of_family, family, options.folder / f"{family}.png")
-        readme = with_table(readme, family, markdown(of_family))
+        readme = with_table(readme, family, table)
     options.readme.write_text(readme, encoding="utf-8")
 
 

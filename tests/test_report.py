@@ -48,7 +48,7 @@ def test_table_has_mean_and_spread_over_seeds_and_the_readers(report, tmp_path):
     assert lines[0] == "|  | parameters | minutes | seeds | 1x | 32x |"
     assert lines[2] == "| slots | 1,234 | 2 | 3 | 100.0 ±0.0 | 95.0 ±5.0 |"
     assert lines[3] == "| gru | 1,234 | 2 | 1 | 60.0 | 30.0 |"
-    assert lines[4] == "| *majority class* |  |  |  | 20.0 | 20.0 |"
+    assert lines[4] == "| *majority class* |  |  |  | 20.0 ±0.0 | 20.0 ±0.0 |"
     assert lines[-2].startswith("| *last 45 lines* |  |  |  | 90.0")
     assert lines[-1].endswith("| 3.0 | 3.0 |")
 

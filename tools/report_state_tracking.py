@@ -90,11 +90,12 @@ def markdown(results: pd.DataFrame) -> str:
         one = models.get_group(model)
         costs = f"{one['num_parameters'].iloc[0]:,}", f"{one['minutes'].mean():.0f}", str(one["seed"].nunique())
         rows.append([model, *costs, *(spread(one, "exact_match", multiplier) for multiplier in multipliers)])
-    of_all = results.groupby("multiplier").mean(numeric_only=True)  # models of one seed have the same test programs
+    of_seeds = results.drop_duplicates(["seed", "multiplier"])  # models of one seed have the same test programs
     for name, column in READERS.items():
-        if column in of_all:
-            rows.append([f"*{name}*", "", "", "", *(f"{100 * share:.1f}" for share in of_all[column])])
-    rows.append(["*statements the answer may depend on*", "", "", "", *(f"{size:.1f}" for size in of_all["backward_slice"])])
+        if column in of_seeds:
+            rows.append([f"*{name}*", "", "", "", *(spread(of_seeds, column, multiplier) for multiplier in multipliers)])
+    slices = of_seeds.groupby("multiplier")["backward_slice"].mean()
+    rows.append(["*statements the answer may depend on*", "", "", "", *(f"{size:.1f}" for size in slices)])
     rows.insert(1, ["---"] * len(rows[0]))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 

@@ -69,8 +69,7 @@ class StatementEncoder(nn.Cell):
         says_MX = ops.gather(says_DE, statements_MW, 0).reshape(num_statements, -1)
         instruction_MI = ops.tanh(ops.matmul(says_MX, self.instruction_XI) + self.instruction_bias)
 
-        addresses_DN = self.addresses()
-        lookup_MWN = ops.gather(addresses_DN, statements_MW, 0)
+        lookup_MWN = ops.gather(self.addresses(), statements_MW, 0)
         constants_DV = ops.concat((rows_between(0, self.symbol_SV, self.num_names), codes_CV), 0)
         constants_MX = ops.gather(constants_DV, statements_MW, 0).reshape(num_statements, -1)
 

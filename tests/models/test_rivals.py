@@ -1,9 +1,9 @@
 """Invariants of all rivals of the state tracker, whatever they compute inside (tests/nn holds that against NumPy)."""
 
-import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from gradients import assert_all_learn
+from mindspore import Tensor
 
 from sfm_ms.models.gru import GruTracker
 from sfm_ms.models.linear_attention import LinearAttentionTracker
@@ -106,25 +106,7 @@ def test_segments_with_carried_state_equal_the_whole(models, name, segment):
 
 @pytest.mark.parametrize("name", RIVALS)
 def test_every_parameter_gets_a_gradient_the_same_at_every_call(name):
-    model = build(name)
-
-    class Loss(nn.Cell):
-        def __init__(self):
-            super().__init__()
-            self.model = model
-
-        def construct(self, statements, questions, state):
-            return self.model(statements, questions, state)[0][:, :, :, :50].sum()
-
-    statements, questions = inputs()
-    state = Tensor(np.random.default_rng(0).random(model.initial_state(3).shape).astype(np.float32))
-    gradients = ms.grad(Loss(), 2, list(model.trainable_params()))
-    of_state, of_parameters = gradients(Tensor(statements), Tensor(questions), state)
-    _, again = gradients(Tensor(statements), Tensor(questions), state)
-    assert (np.abs(of_state.asnumpy()).max() > 0) == (model.state_size > 1)
-    for parameter, gradient, same in zip(model.trainable_params(), of_parameters, again, strict=True):
-        assert np.isfinite(gradient.asnumpy()).all() and np.abs(gradient.asnumpy()).max() > 0, parameter.name
-        assert np.array_equal(gradient.asnumpy(), same.asnumpy()), parameter.name
+    assert_all_learn(build(name), *inputs())
 
 
 @pytest.mark.parametrize("name", RIVALS)

@@ -1,9 +1,20 @@
 """Packaging: `ops/` and `recipes/` stand at the top of the repository and are installed as sfm_ms.ops and sfm_ms.recipes."""
 
-from setuptools import find_packages, setup
+from pathlib import Path
+
+from setuptools import Extension, find_packages, setup
 
 packages = {"sfm_ms.ops", "sfm_ms.recipes", *find_packages(include=["sfm_ms", "sfm_ms.*"])}
 packages |= {f"sfm_ms.ops.{name}" for name in find_packages("ops")}
+
+kernels = Extension(
+    "sfm_ms.ops.cpu.kernels",  # a shared library that MindSpore loads, not a Python module
+    sources=sorted(map(str, Path("ops").rglob("*.cc"))),
+    depends=sorted(map(str, Path("ops").rglob("*.h"))),
+    extra_compile_args=["-std=c++17", "-O3", "-ffp-contract=fast", "-fopenmp"],
+    extra_link_args=["-fopenmp"],
+    optional=True,  # without a compiler the operators run in MindSpore's primitives
+)
 
 setup(
     name="sfm-ms",
@@ -13,7 +24,11 @@ setup(
     python_requires=">=3.11,<3.12",
     packages=sorted(packages),
     package_dir={"sfm_ms.ops": "ops", "sfm_ms.recipes": "recipes"},
-    package_data={"sfm_ms": ["py.typed", "trace_page.html"], "sfm_ms.ops": ["**/*.md"], "sfm_ms.recipes": ["**/*.yaml"]},
+    package_data={
+        "sfm_ms": ["py.typed", "trace_page.html"],
+        "sfm_ms.ops": ["**/*.md", "**/*.h", "**/*.cc"],
+        "sfm_ms.recipes": ["**/*.yaml"],
+    },
     install_requires=[
         "mindspore==2.9.0",
         "numpy<2",  # the MindSpore wheel is built against NumPy 1
@@ -24,5 +39,6 @@ setup(
         "matplotlib",
     ],
     extras_require={"test": ["pytest", "hypothesis", "pytest-xdist", "ruff", "selenium"]},
+    ext_modules=[kernels],
     entry_points={"console_scripts": ["sfm=sfm_ms.cli:main"]},
 )

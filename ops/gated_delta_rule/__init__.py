@@ -1,1 +1,106 @@
-"""The gated delta rule; see README.md."""
+"""The gated delta rule, a recurrence over a matrix-valued state; see README.md.
+
+S_t = a_t (I - beta_t k_t k_t^T) S_{t-1} + beta_t k_t v_t^T        o_t = scale * S_t^T q_t
+"""
+
+from __future__ import annotations
+
+import functools
+
+import mindspore
+import numpy as np
+from mindspore import dtype as mstype
+from mindspore import nn, ops
+
+from sfm_ms.ops import checks, cpu, dispatch
+from sfm_ms.ops.gated_delta_rule.chunked import ChunkedGatedDeltaRule
+from sfm_ms.ops.gated_delta_rule.kernel_pair import cpu_kernels, numpy_kernels
+
+CAN_BE = (mstype.float32, mstype.float16)
+NAMES = ("q", "k", "v", "beta", "log_decay", "sign", "initial_state")
+CHUNK_SIZES = (16, 32, 64)
+IMPLEMENTATIONS = {
+    "cpu": dispatch.Implementation(cpu_kernels, cpu.why_not),
+    "chunked": dispatch.Implementation(ChunkedGatedDeltaRule, lambda: ""),
+    "reference": dispatch.Implementation(numpy_kernels, checks.needs_cpu, is_automatic=False),
+}
+
+
+def gated_delta_rule(q, k, v, beta, log_decay, sign=None, initial_state=None, *, scale=None, chunk_size=64, impl="auto"):
+    """-> (out (B, T, H, V), final_state (B, H, K, V)); differentiable in everything but the sign, also through final_state.
+
+    q, k: (B, T, H, K); keys of length 1, which the caller sees to. v: (B, T, H, V). beta: (B, T, H), in [0, 2].
+    log_decay: (B, T, H), at most 0; None means 0. sign: (B, T, H), +1 or -1; None means +1. a_t = sign_t exp(log_decay_t);
+    log_decay of -inf means a_t = 0. initial_state: (B, H, K, V), before the first step's decay; None means 0.
+    scale: of the queries; None means K^-1/2. chunk_size: 16, 32 or 64 tokens that are worked on at once, a question of speed.
+    impl: auto, cpu, chunked, akg or reference.
+
+    q, k and v have one type, float32 or float16; sums and states are float32, and so is final_state.
+    ValueError names an argument that does not fit; values are checked outside of graphs only.
+    Formula: Yang et al. 2025, "Gated Delta Networks", eq. 10; signs: Grazzi et al. 2025, "Unlocking State-Tracking".
+    """
+    return built(scale, chunk_size, impl)(q, k, v, beta, log_decay, sign, initial_state)
+
+
+@functools.cache
+def built(scale, chunk_size, impl):
+    return GatedDeltaRule(scale=scale, chunk_size=chunk_size, impl=impl)
+
+
+def form(x):
+    """What can be known of an argument when a graph is compiled."""
+    return None if x is None else (x.shape, x.dtype)
+
+
+@mindspore.constexpr
+def check_forms(q, k, v, beta, log_decay, sign, initial_state) -> None:
+    """ValueError if shapes or types do not fit; each argument is (shape, type) or None."""
+    checks.rank("q", q, "(B, T, H, K)")
+    checks.rank("v", v, "(B, T, H, V)")
+    checks.dtype("q", q, CAN_BE)
+    (num_batch, num_steps, num_heads, key_dim), dtype = q
+    value_dim = v[0][3]
+    checks.shape("k", k, "(B, T, H, K)", q[0])
+    checks.shape("v", v, "(B, T, H, V)", (num_batch, num_steps, num_heads, value_dim))
+    for name, argument in (("beta", beta), ("log_decay", log_decay), ("sign", sign)):
+        checks.shape(name, argument, "(B, T, H)", (num_batch, num_steps, num_heads))
+    checks.shape("initial_state", initial_state, "(B, H, K, V)", (num_batch, num_heads, key_dim, value_dim))
+    for name, argument in (("k", k), ("v", v)):
+        checks.dtype(name, argument, (dtype,))
+    for name, argument in (("beta", beta), ("log_decay", log_decay), ("sign", sign), ("initial_state", initial_state)):
+        checks.dtype(name, argument, CAN_BE)
+
+
+class GatedDeltaRule(nn.Cell):
+    """`gated_delta_rule` with its options fixed: (q, k, v, beta, log_decay, sign, initial_state) -> (out, final_state)."""
+
+    def __init__(self, *, scale: float | None = None, chunk_size: int = 64, impl: str = "auto"):
+        super().__init__()
+        if chunk_size not in CHUNK_SIZES:
+            raise ValueError(f"chunk_size of gated_delta_rule: expected one of {CHUNK_SIZES}, got {chunk_size!r}")
+        self.scale = scale
+        self.rule = dispatch.choose("gated_delta_rule", IMPLEMENTATIONS, impl)(chunk_size)
+
+    def __call__(self, q, k, v, beta, log_decay=None, sign=None, initial_state=None):
+        """Outside of graphs; inside, MindSpore compiles `construct`."""
+        arguments = dict(zip(NAMES, (q, k, v, beta, log_decay, sign, initial_state), strict=True))
+        check_forms(*[form(argument) for argument in arguments.values()])
+        checks.values("beta", beta, lambda x: (x >= 0) & (x <= 2), "values in [0, 2]")
+        checks.values("log_decay", log_decay, lambda x: x <= 0, "values of 0 or less")
+        checks.values("sign", sign, lambda x: np.abs(x) == 1, "values of 1 or -1")
+        checks.finite(arguments)
+        out, final_state = super().__call__(*arguments.values())
+        checks.finite({"out": out, "final_state": final_state})
+        return out, final_state
+
+    def construct(self, q, k, v, beta, log_decay=None, sign=None, initial_state=None):
+        check_forms(form(q), form(k), form(v), form(beta), form(log_decay), form(sign), form(initial_state))
+        num_batch, _, num_heads, key_dim = q.shape
+        log_decay = ops.zeros_like(beta) if log_decay is None else log_decay
+        sign = ops.ones_like(beta) if sign is None else sign
+        if initial_state is None:
+            initial_state = ops.zeros((num_batch, num_heads, key_dim, v.shape[3]), mstype.float32)
+        scale = (self.scale or key_dim**-0.5) * ops.ones((1,), mstype.float32)
+        arguments = (q, k, v, beta, log_decay, sign, initial_state)
+        out, final_state = self.rule(*[argument.astype(mstype.float32) for argument in arguments], scale)
+        return out.astype(q.dtype), final_state

@@ -4,9 +4,9 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn, ops
-from sfm_ms.ops.gated_delta_rule.reference import gated_delta_rule
 
 from sfm_ms.nn import slot_bank
+from sfm_ms.ops.gated_delta_rule.reference import gated_delta_rule
 
 
 class Steps(nn.Cell):

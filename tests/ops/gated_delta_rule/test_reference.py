@@ -1,6 +1,7 @@
 """The reference recurrence against states that can be written down."""
 
 import numpy as np
+
 from sfm_ms.ops.gated_delta_rule.reference import gated_delta_rule
 
 

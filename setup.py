@@ -16,6 +16,8 @@ kernels = Extension(
     optional=True,  # without a compiler the operators run in MindSpore's primitives
 )
 
+akg = ["decorator", "sympy"]  # what the AKG compiler bundled with MindSpore imports
+
 setup(
     name="sfm-ms",
     version="0.1.0",
@@ -38,7 +40,7 @@ setup(
         "safetensors",
         "matplotlib",
     ],
-    extras_require={"test": ["pytest", "hypothesis", "pytest-xdist", "ruff", "selenium"]},
+    extras_require={"akg": akg, "test": ["pytest", "hypothesis", "pytest-xdist", "ruff", "selenium", *akg]},
     ext_modules=[kernels],
     entry_points={"console_scripts": ["sfm=sfm_ms.cli:main"]},
 )

@@ -13,6 +13,7 @@ from mindspore import dtype as mstype
 from mindspore import nn, ops
 
 from sfm_ms.ops import checks, cpu, dispatch
+from sfm_ms.ops.gated_delta_rule import akg
 from sfm_ms.ops.gated_delta_rule.chunked import ChunkedGatedDeltaRule
 from sfm_ms.ops.gated_delta_rule.kernel_pair import cpu_kernels, numpy_kernels
 
@@ -22,6 +23,7 @@ CHUNK_SIZES = (16, 32, 64)
 IMPLEMENTATIONS = {
     "cpu": dispatch.Implementation(cpu_kernels, cpu.why_not),
     "chunked": dispatch.Implementation(ChunkedGatedDeltaRule, lambda: ""),
+    "akg": dispatch.Implementation(akg.akg_kernels, akg.why_not, is_automatic=False),
     "reference": dispatch.Implementation(numpy_kernels, checks.needs_cpu, is_automatic=False),
 }
 

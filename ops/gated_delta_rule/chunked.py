@@ -15,6 +15,8 @@ Shapes: B batch, T time, H heads, K key width, V value width, C tokens a chunk, 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from mindspore import Tensor, nn, ops
 
@@ -29,13 +31,35 @@ running_product = ops.CumProd()
 product, product_tn, product_nt = ops.BatchMatMul(), ops.BatchMatMul(transpose_a=True), ops.BatchMatMul(transpose_b=True)
 
 
-class ChunkedGatedDeltaRule(nn.Cell):
-    """(q, k (B, T, H, K), v (B, T, H, V), beta, log_decay, sign (B, T, H), state (B, H, K, V), scale) -> (out, final state)."""
+class ChunkKernels(NamedTuple):
+    """The parts of a chunk's work that AKG has kernels for as well (akg.py)."""
 
-    def __init__(self, chunk_size: int):
+    gram: nn.Cell  # left, right (M, C, K), weights (M, C, C) -> left right^T * weights
+    inverse: nn.Cell  # A (M, C, C), strictly lower triangular -> (I + A)^-1
+    read: nn.Cell  # queries (M, C, K), states (M, K, V), P (M, C, C), X (M, C, V) -> queries states + P X
+
+
+class Gram(nn.Cell):
+    def construct(self, left_MCK, right_MCK, weights_MCC):
+        return product_nt(left_MCK, right_MCK) * weights_MCC
+
+
+class Read(nn.Cell):
+    def construct(self, queries_MCK, states_MKV, p_MCC, x_MCV):
+        return product(queries_MCK, states_MKV) + product(p_MCC, x_MCV)
+
+
+class ChunkedGatedDeltaRule(nn.Cell):
+    """(q, k (B, T, H, K), v (B, T, H, V), beta, log_decay, sign (B, T, H), state (B, H, K, V), scale (1,)), all fp32
+
+    -> (out (B, T, H, V), final state (B, H, K, V)).
+    """
+
+    def __init__(self, chunk_size: int, kernels: ChunkKernels | None = None):
         super().__init__()
+        kernels = kernels or ChunkKernels(Gram(), UnitLowerInverse(chunk_size), Read())
         chunks = Chunks(chunk_size)
-        self.forward, self.with_gradient = Forward(chunks), WithGradient(chunks)
+        self.forward, self.with_gradient = Forward(chunks, kernels), WithGradient(chunks, kernels)
 
     def construct(self, q, k, v, beta, log_decay, sign, initial_state, scale):
         arguments = (q, k, v, beta, log_decay, sign, initial_state)
@@ -75,18 +99,17 @@ class Chunks(nn.Cell):
 class Forward(nn.Cell):
     """The same, with (I + A)^-1 (M, C, C) as a third output."""
 
-    def __init__(self, chunks):
+    def __init__(self, chunks, kernels):
         super().__init__()
-        self.chunks = chunks
-        self.inverse = UnitLowerInverse(chunks.size)
+        self.chunks, self.gram, self.inverse, self.read = chunks, *kernels
 
     def construct(self, q, k, v, beta, log_decay, sign, initial_state, scale):
         q_MCK, k_MCK, v_MCV, beta_MC1, decays = self.chunks(q, k, v, beta, log_decay, sign)
         gamma_MCC, since_MC1, _, _ = decays
-        inverse_MCC = self.inverse(beta_MC1 * product_nt(k_MCK, k_MCK) * gamma_MCC * self.chunks.strictly_lower)
+        inverse_MCC = self.inverse(self.gram(k_MCK, k_MCK, beta_MC1 * gamma_MCC * self.chunks.strictly_lower))
         _, x_MCV, states_MKV, final_GKV = run(k_MCK, v_MCV, beta_MC1, decays, inverse_MCC, rows(initial_state))
-        p_MCC = scale * product_nt(q_MCK, k_MCK) * gamma_MCC
-        out_MCV = product(scale * since_MC1 * q_MCK, states_MKV) + product(p_MCC, x_MCV)
+        p_MCC = self.gram(q_MCK, k_MCK, scale * gamma_MCC)
+        out_MCV = self.read(scale * since_MC1 * q_MCK, states_MKV, p_MCC, x_MCV)
         return join(out_MCV, v.shape), final_GKV.reshape(initial_state.shape), inverse_MCC
 
 
@@ -96,9 +119,9 @@ class WithGradient(nn.Cell):
     It is apart from Forward because MindSpore compiles no control flow in the `construct` of a Cell that has a `bprop`.
     """
 
-    def __init__(self, chunks):
+    def __init__(self, chunks, kernels):
         super().__init__()
-        self.chunks = chunks
+        self.chunks, self.gram = chunks, kernels.gram
 
     def construct(self, q, k, v, beta, log_decay, sign, initial_state, scale, out, final_state, inverse_MCC):
         return out, final_state
@@ -108,7 +131,7 @@ class WithGradient(nn.Cell):
         gamma_MCC, since_MC1, until_MC1, whole_M11 = decays
         d_out_MCV, d_final_GKV = split(d_outputs[0], self.chunks.size), rows(d_outputs[1])
         w_MCK, x_MCV, states_MKV, _ = run(k_MCK, v_MCV, beta_MC1, decays, inverse_MCC, rows(initial_state))
-        kk_MCC, p_MCC = product_nt(k_MCK, k_MCK) * gamma_MCC, scale * product_nt(q_MCK, k_MCK) * gamma_MCC
+        kk_MCC, p_MCC = self.gram(k_MCK, k_MCK, gamma_MCC), self.gram(q_MCK, k_MCK, scale * gamma_MCC)
 
         # Back through the states: d_ends are the gradients with respect to S', the one way in which chunks are linked.
         d_x_of_out_MCV = product_tn(p_MCC, d_out_MCV)

@@ -15,6 +15,14 @@ import numpy as np
 DEBUG = "SFM_OPS_DEBUG"  # the environment variable that has operators look for NaN and infinity in all they take and return
 
 
+FLOATS = (mindspore.float32, mindspore.float16)
+
+
+def form(x):
+    """What can be known of an argument when a graph is compiled."""
+    return None if x is None else (x.shape, x.dtype)
+
+
 def rank(name: str, form, names: str) -> None:
     """ValueError unless there are as many axes as names, and none is empty."""
     if len(form[0]) != names.count(",") + 1 or 0 in form[0]:
@@ -36,6 +44,11 @@ def values(name: str, x, is_right, expected: str) -> None:
     if x is not None:
         array = x.asnumpy()
         refuse(name, array, ~(is_right(array) | np.isnan(array)), expected)
+
+
+def decays(log_decay, sign) -> None:
+    values("log_decay", log_decay, lambda x: x <= 0, "values of 0 or less")
+    values("sign", sign, lambda x: np.abs(x) == 1, "values of 1 or -1")
 
 
 def finite(tensors: dict) -> None:

@@ -8,22 +8,21 @@ from __future__ import annotations
 import functools
 
 import mindspore
-import numpy as np
 from mindspore import dtype as mstype
 from mindspore import nn, ops
 
-from sfm_ms.ops import checks, cpu, dispatch
-from sfm_ms.ops.gated_delta_rule import akg
+from sfm_ms.ops import akg, checks, cpu, dispatch
+from sfm_ms.ops.checks import form
+from sfm_ms.ops.gated_delta_rule.akg import akg_kernels
 from sfm_ms.ops.gated_delta_rule.chunked import ChunkedGatedDeltaRule
 from sfm_ms.ops.gated_delta_rule.kernel_pair import cpu_kernels, numpy_kernels
 
-CAN_BE = (mstype.float32, mstype.float16)
 NAMES = ("q", "k", "v", "beta", "log_decay", "sign", "initial_state")
 CHUNK_SIZES = (16, 32, 64)
 IMPLEMENTATIONS = {
     "cpu": dispatch.Implementation(cpu_kernels, cpu.why_not),
     "chunked": dispatch.Implementation(ChunkedGatedDeltaRule, lambda: ""),
-    "akg": dispatch.Implementation(akg.akg_kernels, akg.why_not, is_automatic=False),
+    "akg": dispatch.Implementation(akg_kernels, akg.why_not, is_automatic=False),
     "reference": dispatch.Implementation(numpy_kernels, checks.needs_cpu, is_automatic=False),
 }
 
@@ -49,17 +48,12 @@ def built(scale, chunk_size, impl):
     return GatedDeltaRule(scale=scale, chunk_size=chunk_size, impl=impl)
 
 
-def form(x):
-    """What can be known of an argument when a graph is compiled."""
-    return None if x is None else (x.shape, x.dtype)
-
-
 @mindspore.constexpr
 def check_forms(q, k, v, beta, log_decay, sign, initial_state) -> None:
     """ValueError if shapes or types do not fit; each argument is (shape, type) or None."""
     checks.rank("q", q, "(B, T, H, K)")
     checks.rank("v", v, "(B, T, H, V)")
-    checks.dtype("q", q, CAN_BE)
+    checks.dtype("q", q, checks.FLOATS)
     (num_batch, num_steps, num_heads, key_dim), dtype = q
     value_dim = v[0][3]
     checks.shape("k", k, "(B, T, H, K)", q[0])
@@ -70,7 +64,7 @@ def check_forms(q, k, v, beta, log_decay, sign, initial_state) -> None:
     for name, argument in (("k", k), ("v", v)):
         checks.dtype(name, argument, (dtype,))
     for name, argument in (("beta", beta), ("log_decay", log_decay), ("sign", sign), ("initial_state", initial_state)):
-        checks.dtype(name, argument, CAN_BE)
+        checks.dtype(name, argument, checks.FLOATS)
 
 
 class GatedDeltaRule(nn.Cell):
@@ -88,15 +82,22 @@ class GatedDeltaRule(nn.Cell):
         arguments = dict(zip(NAMES, (q, k, v, beta, log_decay, sign, initial_state), strict=True))
         check_forms(*[form(argument) for argument in arguments.values()])
         checks.values("beta", beta, lambda x: (x >= 0) & (x <= 2), "values in [0, 2]")
-        checks.values("log_decay", log_decay, lambda x: x <= 0, "values of 0 or less")
-        checks.values("sign", sign, lambda x: np.abs(x) == 1, "values of 1 or -1")
+        checks.decays(log_decay, sign)
         checks.finite(arguments)
         out, final_state = super().__call__(*arguments.values())
         checks.finite({"out": out, "final_state": final_state})
         return out, final_state
 
     def construct(self, q, k, v, beta, log_decay=None, sign=None, initial_state=None):
-        check_forms(form(q), form(k), form(v), form(beta), form(log_decay), form(sign), form(initial_state))
+        check_forms(
+            form(q),
+            form(k),
+            form(v),
+            form(beta),
+            form(log_decay),
+            form(sign),
+            form(initial_state),
+        )
         num_batch, _, num_heads, key_dim = q.shape
         log_decay = ops.zeros_like(beta) if log_decay is None else log_decay
         sign = ops.ones_like(beta) if sign is None else sign

@@ -9,18 +9,11 @@ Shapes: M chunks, C tokens a chunk, K key width, V value width.
 # ruff: noqa: F821 (output_tensor and float32 are names of the DSL, which it sets when a kernel is called)
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
-import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.ops import kernel
 
-from sfm_ms.ops import checks
 from sfm_ms.ops.gated_delta_rule.chunked import ChunkedGatedDeltaRule, ChunkKernels
-
-NEEDS = ("decorator", "sympy")  # what the bundled AKG imports and MindSpore does not install
 
 
 @kernel
@@ -86,15 +79,3 @@ def compiled(function, like: int) -> ops.Custom:
 def akg_kernels(chunk_size: int) -> ChunkedGatedDeltaRule:
     kernels = ChunkKernels(compiled(gram, like=2), Inverse(chunk_size), compiled(read, like=3))
     return ChunkedGatedDeltaRule(chunk_size, kernels)
-
-
-def why_not() -> str:
-    """Why AKG can't run here, or nothing."""
-    if reason := checks.needs_cpu():
-        return reason
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        return f"AKG needs {' and '.join(missing)}; install the extra 'akg'"
-    if not (Path(mindspore.__file__).parent / "_akg").is_dir():
-        return "this MindSpore comes without AKG"
-    return ""

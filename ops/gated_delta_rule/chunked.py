@@ -20,9 +20,9 @@ from typing import NamedTuple
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from sfm_ms.ops.affine_scan import affine_scan, identity
 from sfm_ms.ops.gated_delta_rule.inverse import UnitLowerInverse
 from sfm_ms.ops.gated_delta_rule.layout import join, split
-from sfm_ms.ops.gated_delta_rule.scan import affine_scan, identity
 
 MIN_LOG_DECAY = -25.0  # e^-25 is nothing beside fp32's rounding, and cumulative sums of it keep their precision
 
@@ -137,7 +137,7 @@ class WithGradient(nn.Cell):
         d_x_of_out_MCV = product_tn(p_MCC, d_out_MCV)
         d_states_of_out_MKV = product_tn(scale * since_MC1 * q_MCK, d_out_MCV) - product_tn(w_MCK, d_x_of_out_MCV)
         back_MKK = transition(whole_M11, w_MCK, until_MC1 * k_MCK)
-        d_ends_MKV, d_initial_GKV = affine_scan(back_MKK, d_states_of_out_MKV, d_final_GKV, is_reversed=True)
+        d_ends_MKV, d_initial_GKV = affine_scan(back_MKK, d_states_of_out_MKV, d_final_GKV, product, identity(k.shape[3]), True)
 
         # Inside the chunks. Y is the gradient with respect to (I + A) X.
         y_MCV = product_tn(inverse_MCC, d_x_of_out_MCV + product(until_MC1 * k_MCK, d_ends_MKV))
@@ -180,7 +180,9 @@ def run(k_MCK, v_MCV, beta_MC1, decays, inverse_MCC, state_GKV):
     w_MCK = product(inverse_MCC, beta_MC1 * since_MC1 * k_MCK)
     u_MCV = product(inverse_MCC, beta_MC1 * v_MCV)
     kept_MCK = until_MC1 * k_MCK
-    states_MKV, final_GKV = affine_scan(transition(whole_M11, kept_MCK, w_MCK), product_tn(kept_MCK, u_MCV), state_GKV)
+    states_MKV, final_GKV = affine_scan(
+        transition(whole_M11, kept_MCK, w_MCK), product_tn(kept_MCK, u_MCV), state_GKV, product, identity(k_MCK.shape[2])
+    )
     return w_MCK, u_MCV - product(w_MCK, states_MKV), states_MKV, final_GKV
 
 

@@ -11,7 +11,7 @@ import mindspore
 from mindspore import dtype as mstype
 from mindspore import nn, ops
 
-from sfm_ms.ops import akg, checks, cpu, dispatch
+from sfm_ms.ops import akg_compiler, checks, cpu, dispatch
 from sfm_ms.ops.checks import form
 from sfm_ms.ops.gated_delta_rule.akg import akg_kernels
 from sfm_ms.ops.gated_delta_rule.chunked import ChunkedGatedDeltaRule
@@ -22,7 +22,7 @@ CHUNK_SIZES = (16, 32, 64)
 IMPLEMENTATIONS = {
     "cpu": dispatch.Implementation(cpu_kernels, cpu.why_not),
     "chunked": dispatch.Implementation(ChunkedGatedDeltaRule, lambda: ""),
-    "akg": dispatch.Implementation(akg_kernels, akg.why_not, is_automatic=False),
+    "akg": dispatch.Implementation(akg_kernels, akg_compiler.why_not, is_automatic=False),
     "reference": dispatch.Implementation(numpy_kernels, checks.needs_cpu, is_automatic=False),
 }
 

@@ -11,7 +11,7 @@ import mindspore
 from mindspore import dtype as mstype
 from mindspore import nn, ops
 
-from sfm_ms.ops import akg, checks, cpu, dispatch
+from sfm_ms.ops import akg_compiler, checks, cpu, dispatch
 from sfm_ms.ops.checks import form
 from sfm_ms.ops.signed_scan.chunked import ChunkedScan
 from sfm_ms.ops.signed_scan.kernels import AkgScan, cpu_scan, numpy_scan
@@ -20,7 +20,7 @@ NAMES = ("x", "log_decay", "sign", "initial_state")
 IMPLEMENTATIONS = {
     "cpu": dispatch.Implementation(cpu_scan, cpu.why_not),
     "chunked": dispatch.Implementation(ChunkedScan, lambda: ""),
-    "akg": dispatch.Implementation(AkgScan, akg.why_not, is_automatic=False),
+    "akg": dispatch.Implementation(AkgScan, akg_compiler.why_not, is_automatic=False),
     "reference": dispatch.Implementation(numpy_scan, checks.needs_cpu, is_automatic=False),
 }
 

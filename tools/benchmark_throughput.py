@@ -75,7 +75,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--operator", choices=("gated_delta_rule", "signed_scan"), default="gated_delta_rule")
-    parser.add_argument("--impl", nargs="+", default=["cpu", "chunked"])
+    parser.add_argument("--impl", nargs="+", default=["cpu", "chunked"], help="also: unrolled, the recurrence step after step")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--time", type=int, nargs="+", default=[2048])
     parser.add_argument("--heads", type=int, default=16)
@@ -139,8 +139,26 @@ def gated_delta_rule_jobs(options: argparse.Namespace, steps: int, width: int) -
     arrays = [array.astype(np.float32) for array in (q, k, v, beta, decay, sign, state)]
     flops = options.batch * options.heads * steps * delta_rule_flops(width)
     size = {"batch": options.batch, "time": steps, "heads": options.heads, "width": width}
-    operators = {impl: GatedDeltaRule(impl=impl, chunk_size=options.chunk_size) for impl in options.impl}
+    operators = {impl: delta_rule_operator(impl, options.chunk_size) for impl in options.impl}
     return [job for impl, operator in operators.items() for job in both_directions(impl, operator, arrays, flops, size)]
+
+
+def delta_rule_operator(impl: str, chunk_size: int) -> nn.Cell:
+    return Unrolled() if impl == "unrolled" else GatedDeltaRule(impl=impl, chunk_size=chunk_size)
+
+
+class Unrolled(nn.Cell):
+    """The recurrence as a loop that the graph holds step after step, differentiated by MindSpore: what the others replace."""
+
+    def construct(self, q, k, v, beta, log_decay, sign, state):
+        decay, outs = (sign * ops.exp(log_decay)).expand_dims(-1).expand_dims(-1), ()
+        steps = (ops.unbind(x, 1) for x in (q, k, v, beta.expand_dims(-1), decay))
+        for q_t, k_t, v_t, beta_t, decay_t in zip(*steps):  # noqa: B905 (graph mode knows no strict=)
+            state = decay_t * state
+            error = v_t - ops.bmm(k_t.expand_dims(2), state).squeeze(2)
+            state = state + ops.bmm((beta_t * k_t).expand_dims(3), error.expand_dims(2))
+            outs = (*outs, ops.bmm(q_t.expand_dims(2), state).squeeze(2))
+        return ops.stack(outs, 1) * q.shape[3] ** -0.5, state
 
 
 def delta_rule_flops(width: int) -> float:

@@ -1,19 +1,23 @@
 // The entry points that MindSpore's ops.Custom calls: they check what they are given and choose the instruction set.
 //
 // Parameters in order: q, k, v, beta, log_decay, sign, initial_state, scale (1,), [d_out, d_final_state,] then the outputs.
+#include <stdlib.h>
 #include <string.h>
 
 #include "arguments.h"
 
 namespace {
 
+// The widest instructions that the machine has, or those that the environment variable SFM_OPS_CPU names.
 const Kernels& best_kernels() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl"))
-    return avx512_kernels;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2_kernels;
+  const char* asked = getenv("SFM_OPS_CPU");
+  const auto may_use = [&](const char* name) { return asked == nullptr || strcmp(asked, name) == 0; };
+  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  if (has_avx512 && may_use("avx512")) return avx512_kernels;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && may_use("avx2")) return avx2_kernels;
 #endif
   return portable_kernels;
 }

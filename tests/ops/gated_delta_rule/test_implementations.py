@@ -183,6 +183,23 @@ def test_any_shape(sizes, chunk_size, case, seed):
     assert_right(results, given_arguments, weights, TOLERANCE["cpu"])
 
 
+@pytest.mark.parametrize("instructions", ["avx2", "portable"])
+def test_narrower_instructions(monkeypatch, instructions):
+    """What machines without AVX-512 run; this one may have to be told."""
+    if reason := IMPLEMENTATIONS["cpu"].why_not():
+        pytest.skip(reason)
+    case = Case(True, True, 2.0)
+    given_arguments = arguments(case, 100, 64, 48)
+    weights = weights_of(given_arguments[2], given_arguments[-1])
+    call = with_gradients(impl="cpu")
+    widest = call(given_arguments, weights)
+    monkeypatch.setenv("SFM_OPS_CPU", instructions)
+    results = call(given_arguments, weights)
+    assert_right(results, given_arguments, weights, TOLERANCE["cpu"])
+    if instructions == "portable":  # rounded in another order
+        assert not all(map(np.array_equal, results, widest))
+
+
 def test_the_reference_is_an_implementation():
     given_arguments = arguments(Case(True, True, 2.0), 5, 3, 4)
     weights = weights_of(given_arguments[2], given_arguments[-1])

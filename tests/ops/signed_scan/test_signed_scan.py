@@ -32,10 +32,13 @@ class Loss(nn.Cell):
         return (out * weights_out).sum() + (final_state * weights_state).sum(), out, final_state
 
 
-def assert_right(impl, arguments):
+def with_gradients(impl):
+    return ms.value_and_grad(Loss(impl), (0, 1, 3), has_aux=True)
+
+
+def assert_right(function, impl, arguments):
     rng = np.random.default_rng(1)
     weights = [rng.normal(size=array.shape).astype(np.float32) for array in (arguments[0], arguments[-1])]
-    function = ms.value_and_grad(Loss(impl), (0, 1, 3), has_aux=True)
     (_, *outputs), gradients = function(*map(Tensor, (*arguments, *weights)))
     true = [*reference.signed_scan(*arguments), *reference.signed_scan_backward(*weights, *arguments)]
     for name, got, expected in zip(
@@ -52,24 +55,25 @@ def impl(request):
     return request.param
 
 
-@pytest.mark.parametrize("is_signed", [False, True])
-@pytest.mark.parametrize("time", [1, 2, 15, 16, 100, 257])
-def test_outputs_and_gradients(impl, time, is_signed):
-    assert_right(impl, arguments(time=time, channels=70 if time == 16 else 5, is_signed=is_signed))
+@pytest.mark.parametrize("time", [1, 2, 16, 100, 257])
+def test_outputs_and_gradients(impl, time):
+    function = with_gradients(impl)
+    for is_signed in (False, True):
+        assert_right(function, impl, arguments(time=time, channels=70 if time == 16 else 5, is_signed=is_signed))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(sizes=st.tuples(st.integers(1, 3), st.integers(1, 80), st.integers(1, 150)), seed=st.integers(0, 99))
 def test_any_shape(sizes, seed):
     if reason := IMPLEMENTATIONS["cpu"].why_not():
         pytest.skip(reason)
-    assert_right("cpu", arguments(*sizes, seed))
+    assert_right(with_gradients("cpu"), "cpu", arguments(*sizes, seed))
 
 
 def test_tiny_decays_and_none_at_all(impl):
     x, log_decay, sign, state = arguments(time=40)
     log_decay[:, 3::7] = np.log(1e-6)
-    assert_right(impl, (x, log_decay, sign, state))
+    assert_right(with_gradients(impl), impl, (x, log_decay, sign, state))
     log_decay[:, 20] = -np.inf
     out, final_state = signed_scan(*map(Tensor, (x, log_decay, sign, state)), impl=impl)
     true = reference.signed_scan(x[:, 20:], np.where(np.isinf(log_decay), 0, log_decay)[:, 20:], sign[:, 20:])

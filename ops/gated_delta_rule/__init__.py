@@ -103,7 +103,7 @@ class GatedDeltaRule(nn.Cell):
         sign = ops.ones_like(beta) if sign is None else sign
         if initial_state is None:
             initial_state = ops.zeros((num_batch, num_heads, key_dim, v.shape[3]), mstype.float32)
-        scale = (self.scale or key_dim**-0.5) * ops.ones((1,), mstype.float32)
+        scale = (key_dim**-0.5 if self.scale is None else self.scale) * ops.ones((1,), mstype.float32)
         arguments = (q, k, v, beta, log_decay, sign, initial_state)
         out, final_state = self.rule(*[argument.astype(mstype.float32) for argument in arguments], scale)
         return out.astype(q.dtype), final_state

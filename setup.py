@@ -8,7 +8,7 @@ packages = {"sfm_ms.ops", "sfm_ms.recipes", *find_packages(include=["sfm_ms", "s
 packages |= {f"sfm_ms.ops.{name}" for name in find_packages("ops")}
 
 kernels = Extension(
-    "sfm_ms.ops.cpu.kernels",  # a shared library that MindSpore loads, not a Python module
+    "sfm_ms.ops.cpu.kernels",  # a shared library that MindSpore loads: no module, so its folder is no package
     sources=sorted(map(str, Path("ops").rglob("*.cc"))),
     depends=sorted(map(str, Path("ops").rglob("*.h"))),
     extra_compile_args=["-std=c++17", "-O3", "-ffp-contract=fast", "-fopenmp"],

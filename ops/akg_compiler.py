@@ -1,4 +1,4 @@
-"""Whether the AKG compiler that is bundled with MindSpore can make machine code of kernels in the hybrid DSL here."""
+"""Kernels in MindSpore's hybrid DSL, of which the AKG compiler bundled with MindSpore makes machine code."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import importlib.util
 from pathlib import Path
 
 import mindspore
+from mindspore import ops
 
 from sfm_ms.ops import checks
 
 NEEDS = ("decorator", "sympy")  # what the bundled AKG imports and MindSpore does not install
+
+
+def compiled(function, like: int) -> ops.Custom:
+    """The kernel as an operator whose result is of the shape and type of one argument. AKG guesses wrongly if not told."""
+    return ops.Custom(function, lambda *shapes: shapes[like], lambda *types: types[like], func_type="hybrid")
 
 
 def why_not() -> str:

@@ -13,8 +13,6 @@ import mindspore
 import numpy as np
 
 DEBUG = "SFM_OPS_DEBUG"  # the environment variable that has operators look for NaN and infinity in all they take and return
-
-
 FLOATS = (mindspore.float32, mindspore.float16)
 
 

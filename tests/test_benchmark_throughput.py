@@ -27,7 +27,7 @@ def run(benchmark, monkeypatch, capsys, folder, *options):
 
 
 def test_an_operator_beside_the_matrix_product(benchmark, monkeypatch, capsys, tmp_path):
-    sizes = (
+    sizes = [
         "--batch",
         "1",
         "--time",
@@ -41,7 +41,7 @@ def test_an_operator_beside_the_matrix_product(benchmark, monkeypatch, capsys, t
         "--impl",
         "chunked",
         "reference",
-    )
+    ]
     results, out = run(benchmark, monkeypatch, capsys, tmp_path, *sizes)
     directions = ("forward", "forward+backward")
     assert list(results["job"][1:]) == [f"{impl} {one}" for impl in ("chunked", "reference") for one in directions]

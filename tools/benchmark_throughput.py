@@ -214,7 +214,7 @@ def measured(jobs: list[Job], rounds: int) -> pd.DataFrame:
     low, median, high = np.quantile(seconds, (0.25, 0.5, 0.75), axis=1)
     results = pd.DataFrame([{"job": job.name, **job.size} for job in jobs], columns=["job", *SIZES])
     results["ms"], results["low"], results["high"] = 1e3 * median, 1e3 * low, 1e3 * high
-    results["tokens/s"] = [job.size.get("batch", 0) * job.size.get("time", 0) for job in jobs] / median
+    results["tokens/s"] = [job.tokens for job in jobs] / median
     results["GFLOP/s"] = [1e-9 * job.flops for job in jobs] / median
     results["share"] = results["GFLOP/s"] / results["GFLOP/s"][0]
     results["GB/s"] = [1e-9 * job.num_bytes for job in jobs] / median

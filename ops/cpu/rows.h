@@ -47,10 +47,11 @@ inline void clear_diagonal(MatrixOf<Number> x, int size) {
   for (int i = 0; i < size; ++i) x.row(i)[i] = 0;
 }
 
-inline float dot(const float* x, const float* y, int size) {
-  Vector total{};
-  for (int j = 0; j < size; j += W) total += load(x + j) * load(y + j);
-  return sum(total);
+template <typename Number>
+inline Number dot(const Number* x, const Number* y, int size) {
+  VectorOf<Number> total{};
+  for (int j = 0; j < size; j += 4 * W / sizeof(Number)) total += load(x + j) * load(y + j);
+  return sum<Number>(total);
 }
 
 }  // namespace

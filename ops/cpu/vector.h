@@ -32,9 +32,10 @@ inline Integers lanes() {
   return lane;
 }
 
-inline float sum(Vector x) {
-  float total = 0;
-  for (int i = 0; i < W; ++i) total += x[i];
+template <typename Number>
+inline Number sum(VectorOf<Number> x) {
+  Number total = 0;
+  for (unsigned i = 0; i < 4 * W / sizeof(Number); ++i) total += x[i];
   return total;
 }
 

@@ -11,7 +11,7 @@ import mindspore
 from mindspore import dtype as mstype
 from mindspore import nn, ops
 
-from sfm_ms.ops import akg_compiler, checks, cpu, dispatch
+from sfm_ms.ops import akg_compiler, checks, cpu_library, dispatch
 from sfm_ms.ops.checks import form
 from sfm_ms.ops.gated_delta_rule.akg import akg_kernels
 from sfm_ms.ops.gated_delta_rule.chunked import ChunkedGatedDeltaRule
@@ -20,7 +20,7 @@ from sfm_ms.ops.gated_delta_rule.kernel_pair import cpu_kernels, numpy_kernels
 NAMES = ("q", "k", "v", "beta", "log_decay", "sign", "initial_state")
 CHUNK_SIZES = (16, 32, 64)
 IMPLEMENTATIONS = {
-    "cpu": dispatch.Implementation(cpu_kernels, cpu.why_not),
+    "cpu": dispatch.Implementation(cpu_kernels, cpu_library.why_not),
     "chunked": dispatch.Implementation(ChunkedGatedDeltaRule, lambda: ""),
     "akg": dispatch.Implementation(akg_kernels, akg_compiler.why_not, is_automatic=False),
     "reference": dispatch.Implementation(numpy_kernels, checks.needs_cpu, is_automatic=False),
@@ -89,15 +89,7 @@ class GatedDeltaRule(nn.Cell):
         return out, final_state
 
     def construct(self, q, k, v, beta, log_decay=None, sign=None, initial_state=None):
-        check_forms(
-            form(q),
-            form(k),
-            form(v),
-            form(beta),
-            form(log_decay),
-            form(sign),
-            form(initial_state),
-        )
+        check_forms(form(q), form(k), form(v), form(beta), form(log_decay), form(sign), form(initial_state))
         num_batch, _, num_heads, key_dim = q.shape
         log_decay = ops.zeros_like(beta) if log_decay is None else log_decay
         sign = ops.ones_like(beta) if sign is None else sign

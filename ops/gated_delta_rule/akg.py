@@ -13,6 +13,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.ops import kernel
 
+from sfm_ms.ops.akg_compiler import compiled
 from sfm_ms.ops.gated_delta_rule.chunked import ChunkedGatedDeltaRule, ChunkKernels
 
 
@@ -69,11 +70,6 @@ class Inverse(nn.Cell):
 
     def construct(self, a_MCC):
         return self.solve(a_MCC, ops.zeros_like(a_MCC) + self.identity)
-
-
-def compiled(function, like: int) -> ops.Custom:
-    """The kernel as an operator whose result is of the shape and type of one argument. AKG guesses wrongly if not told."""
-    return ops.Custom(function, lambda *shapes: shapes[like], lambda *types: types[like], func_type="hybrid")
 
 
 def akg_kernels(chunk_size: int) -> ChunkedGatedDeltaRule:

@@ -8,7 +8,7 @@ Inside a chunk with the incoming state S, in matrix form (README.md derives it a
     O = scale * diag(since) Q S + P X                       S' = whole * S + (diag(until) K)^T X
 
 X is linear in S, so a chunk takes the state to F S + N. The states between the chunks come from a scan over the pairs
-(F, N) (scan.py), so the graph has no loop; nothing grows, as F is a product of factors of norm 1 at most.
+(F, N) (../affine_scan.py), so the graph has no loop; nothing grows, as F is a product of factors of norm 1 at most.
 
 Shapes: B batch, T time, H heads, K key width, V value width, C tokens a chunk, G = B H, M chunks of all of them.
 """
@@ -136,11 +136,12 @@ class WithGradient(nn.Cell):
         # Back through the states: d_ends are the gradients with respect to S', the one way in which chunks are linked.
         d_x_of_out_MCV = product_tn(p_MCC, d_out_MCV)
         d_states_of_out_MKV = product_tn(scale * since_MC1 * q_MCK, d_out_MCV) - product_tn(w_MCK, d_x_of_out_MCV)
-        back_MKK = transition(whole_M11, w_MCK, until_MC1 * k_MCK)
+        kept_MCK = until_MC1 * k_MCK
+        back_MKK = transition(whole_M11, w_MCK, kept_MCK)
         d_ends_MKV, d_initial_GKV = affine_scan(back_MKK, d_states_of_out_MKV, d_final_GKV, product, identity(k.shape[3]), True)
 
         # Inside the chunks. Y is the gradient with respect to (I + A) X.
-        y_MCV = product_tn(inverse_MCC, d_x_of_out_MCV + product(until_MC1 * k_MCK, d_ends_MKV))
+        y_MCV = product_tn(inverse_MCC, d_x_of_out_MCV + product(kept_MCK, d_ends_MKV))
         d_a_MCC = -product_nt(y_MCV, x_MCV) * self.chunks.strictly_lower
         d_p_MCC = product_nt(d_out_MCV, x_MCV) * self.chunks.lower
         d_q_reads_MCK = scale * since_MC1 * product_nt(d_out_MCV, states_MKV)

@@ -6,7 +6,7 @@ where I is part of A11 and A22. Tiles of 16 x 16 are inverted by merging from si
 masks. Unlike doubling, (I - A)(I + A^2)(I + A^4)..., this never forms powers of A, which overflow where state tracking
 lives: with equal keys and beta near 2.
 
-Shapes: M chunks of C tokens, D of their diagonal tiles, S side of a tile.
+Shapes: M chunks of C tokens, S side of a tile.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mindspore import nn, ops
 
-from sfm_ms.ops import cpu
+from sfm_ms.ops import cpu_library
 from sfm_ms.ops.gated_delta_rule import reference
 
 
@@ -28,8 +28,8 @@ class KernelPair(nn.Cell):
 def cpu_kernels(chunk_size: int) -> KernelPair:
     """Threads share the heads and rows of the batch (OMP_NUM_THREADS)."""
     return KernelPair(
-        cpu.kernel(f"gated_delta_rule_forward_{chunk_size}", of_outputs, of_outputs),
-        cpu.kernel(f"gated_delta_rule_backward_{chunk_size}", of_gradients, of_gradients),
+        cpu_library.kernel(f"gated_delta_rule_forward_{chunk_size}", of_outputs, of_outputs),
+        cpu_library.kernel(f"gated_delta_rule_backward_{chunk_size}", of_gradients, of_gradients),
     )
 
 

@@ -11,14 +11,14 @@ import mindspore
 from mindspore import dtype as mstype
 from mindspore import nn, ops
 
-from sfm_ms.ops import akg_compiler, checks, cpu, dispatch
+from sfm_ms.ops import akg_compiler, checks, cpu_library, dispatch
 from sfm_ms.ops.checks import form
 from sfm_ms.ops.signed_scan.chunked import ChunkedScan
 from sfm_ms.ops.signed_scan.kernels import AkgScan, cpu_scan, numpy_scan
 
 NAMES = ("x", "log_decay", "sign", "initial_state")
 IMPLEMENTATIONS = {
-    "cpu": dispatch.Implementation(cpu_scan, cpu.why_not),
+    "cpu": dispatch.Implementation(cpu_scan, cpu_library.why_not),
     "chunked": dispatch.Implementation(ChunkedScan, lambda: ""),
     "akg": dispatch.Implementation(AkgScan, akg_compiler.why_not, is_automatic=False),
     "reference": dispatch.Implementation(numpy_scan, checks.needs_cpu, is_automatic=False),

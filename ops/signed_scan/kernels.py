@@ -10,12 +10,14 @@ import numpy as np
 from mindspore import nn, ops
 from mindspore.ops import kernel
 
-from sfm_ms.ops import cpu
+from sfm_ms.ops import cpu_library
+from sfm_ms.ops.akg_compiler import compiled
+from sfm_ms.ops.signed_scan import reference
 
 
 def cpu_scan(is_reversed: bool) -> ops.Custom:
     """Threads share the rows of the batch and blocks of channels (OMP_NUM_THREADS)."""
-    return cpu.kernel("signed_scan_reversed" if is_reversed else "signed_scan", of_result, of_result)
+    return cpu_library.kernel("signed_scan_reversed" if is_reversed else "signed_scan", of_result, of_result)
 
 
 def numpy_scan(is_reversed: bool) -> ops.Custom:
@@ -28,10 +30,7 @@ def of_result(x, decay, state):
 
 
 def numpy_forward(x, decay, state):
-    states, state = np.empty(x.shape), state.astype(np.float64)
-    for t in range(x.shape[1]):
-        state = states[:, t] = decay[:, t] * state + x[:, t]
-    return states.astype(np.float32)
+    return reference.scan(x, decay, state.astype(np.float64)).astype(np.float32)
 
 
 def numpy_reversed(x, decay, state):
@@ -42,7 +41,7 @@ class AkgScan(nn.Cell):
     def __init__(self, is_reversed: bool):
         super().__init__()
         self.is_reversed = is_reversed
-        self.scan = ops.Custom(hybrid_scan, of_hybrid_result, of_hybrid_result, func_type="hybrid")
+        self.scan = compiled(hybrid_scan, like=0)
         self.reverse = ops.ReverseV2([1])
 
     def construct(self, x, decay, state):
@@ -51,10 +50,6 @@ class AkgScan(nn.Cell):
         first = state.expand_dims(1)  # as a step of its own, for AKG compiles no empty loop
         states = self.scan(ops.concat((first, x), 1), ops.concat((first, decay), 1))[:, 1:]
         return self.reverse(states) if self.is_reversed else states
-
-
-def of_hybrid_result(x, decay):
-    return x
 
 
 @kernel

@@ -23,22 +23,27 @@ class Gradients(NamedTuple):
 def signed_scan(x, log_decay, sign=None, initial_state=None):
     """x, log_decay, sign (B, T, D), initial_state (B, D) -> (out (B, T, D), final_state (B, D))."""
     x, decay, state = prepared(x, log_decay, sign, initial_state)
-    out = np.empty(x.shape)
-    for t in range(x.shape[1]):
-        state = out[:, t] = decay[:, t] * state + x[:, t]
-    return out, state
+    out = scan(x, decay, state)
+    return out, out[:, -1]
 
 
 def signed_scan_backward(d_out, d_final_state, x, log_decay, sign=None, initial_state=None) -> Gradients:
     """The gradient of <d_out, out> + <d_final_state, final_state>."""
     x, decay, state = prepared(x, log_decay, sign, initial_state)
-    out, _ = signed_scan(x, log_decay, sign, initial_state)
-    before = np.concatenate([state[:, None], out[:, :-1]], 1)
+    before = np.concatenate([state[:, None], scan(x, decay, state)[:, :-1]], 1)
     d_x, d_state = np.empty(x.shape), np.asarray(d_final_state, np.float64)
     for t in reversed(range(x.shape[1])):
         d_x[:, t] = d_state + d_out[:, t]
         d_state = decay[:, t] * d_x[:, t]
     return Gradients(d_x, d_x * decay * before, d_state)
+
+
+def scan(x, decay, state):
+    """The states after every step."""
+    out = np.empty(x.shape)
+    for t in range(x.shape[1]):
+        state = out[:, t] = decay[:, t] * state + x[:, t]
+    return out
 
 
 def prepared(x, log_decay, sign, initial_state):

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from sfm_ms.ops import cpu, dispatch
+from sfm_ms.ops import cpu_library, dispatch
 
 
 def implementation(reason="", **options):
@@ -43,5 +43,5 @@ def test_a_named_choice_that_cannot_run_raises():
 
 
 def test_without_the_library_the_operator_says_how_to_build_it(monkeypatch):
-    monkeypatch.setattr(cpu, "library", lambda: None)
-    assert "its library was not built" in cpu.why_not() and cpu.BUILD_COMMAND in cpu.why_not()
+    monkeypatch.setattr(cpu_library, "library", lambda: None)
+    assert "its library was not built" in cpu_library.why_not() and cpu_library.BUILD_COMMAND in cpu_library.why_not()

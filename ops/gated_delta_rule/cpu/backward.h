@@ -16,7 +16,7 @@ class Backward {
         y(arena.matrix(size, value)), d_q(arena.matrix(size, key)), d_k(arena.matrix(size, key)),
         d_kept(arena.matrix(size, key)), x_transposed(arena.matrix(value, size)), state_transposed(arena.matrix(value, key)),
         wide_x_transposed(arena.matrix<double>(value, size)), minus_d_a(arena.matrix<double>(size, size)),
-        pairs(arena.matrix<double>(size, size)), below(arena.vector<double>(size)), factors(arena.vector(size)),
+        pairs(arena.matrix<double>(size, size)), below(arena.vector<double>(size)), minus_beta_since(arena.vector(size)),
         of_since(arena.vector(size)), of_until(arena.vector(size)), d_beta(arena.vector(size)),
         d_log_decay(arena.vector(size)) {}
 
@@ -66,7 +66,7 @@ class Backward {
     differentiate_reads(state, x_n);
     differentiate_decays(state);
     for (int i = 0; i < size; ++i)
-      d_beta[i] = dot(y.row(i), errors_n.row(i), value) - dot_until(minus_d_a.row(i), chunk.kk.row(i), i);
+      d_beta[i] = dot(y.row(i), errors_n.row(i), value) - dot(minus_d_a.row(i), chunk.kk.row(i), tile_end(i));
     differentiate_pairs();
     move_d_state();
     scale_rows(y, chunk.beta, 1.0f, y, size, value);  // with respect to V
@@ -91,9 +91,9 @@ class Backward {
     product(y, state_transposed, d_k, size, value, key);
     transpose(d_state, state_transposed, key, value);
     product(x_n, state_transposed, d_kept, size, value, key);
-    for (int i = 0; i < size; ++i) factors[i] = -chunk.beta[i] * chunk.decays.since[i];
+    for (int i = 0; i < size; ++i) minus_beta_since[i] = -chunk.beta[i] * chunk.decays.since[i];
     scale_rows(d_q, chunk.decays.since, s.scale, d_q, size, key);
-    scale_rows(d_k, factors, 1.0f, d_k, size, key);
+    scale_rows(d_k, minus_beta_since, 1.0f, d_k, size, key);
     scale_rows(d_kept, chunk.decays.until, 1.0f, d_kept, size, key);
   }
 
@@ -122,17 +122,10 @@ class Backward {
     }
   }
 
-  static float dot_until(const double* x, const double* y, int end) {
-    double total = 0;
-    for (int j = 0; j < end; ++j) total += x[j] * y[j];
-    return static_cast<float>(total);
-  }
-
   // Adds to d_q and d_k what comes through Q K^T and K K^T.
   void differentiate_pairs() {
     convert(minus_d_a, d_a, size, size);
-    for (int i = 0; i < size; ++i) factors[i] = -chunk.beta[i];
-    scale_rows(d_a, factors, 1.0f, d_a, size, size);
+    scale_rows(d_a, chunk.beta, -1.0f, d_a, size, size);
     chunk.times_gamma(d_a, 1.0f, d_a);
     chunk.times_gamma(d_p, s.scale, d_p);
     clear_diagonal(d_a, size);
@@ -149,8 +142,7 @@ class Backward {
     scale(d_state, chunk.decays.whole, key, value);
     scale_rows(chunk.q, chunk.decays.since, s.scale, chunk.q, size, key);
     product<Left::transposed, Result::added>(chunk.q, d_out, d_state, key, size, value);
-    for (int i = 0; i < size; ++i) factors[i] = chunk.beta[i] * chunk.decays.since[i];
-    product<Left::transposed, Result::subtracted>(chunk.k_times(factors), y, d_state, key, size, value);
+    product<Left::transposed, Result::added>(chunk.k_times(minus_beta_since), y, d_state, key, size, value);
   }
 
   const Sizes s;
@@ -162,7 +154,7 @@ class Backward {
   Matrix states, errors, x, d_state, p, d_p, d_a, d_out, y, d_q, d_k, d_kept, x_transposed, state_transposed;
   MatrixOf<double> wide_x_transposed, minus_d_a, pairs;
   double* below;
-  float *factors, *of_since, *of_until, *d_beta, *d_log_decay;
+  float *minus_beta_since, *of_since, *of_until, *d_beta, *d_log_decay;
 };
 
 }  // namespace

@@ -1,8 +1,6 @@
 // Products of decays within a chunk of C tokens.
 #pragma once
 
-#include <string.h>
-
 #include "../../cpu/arena.h"
 
 namespace {
@@ -13,11 +11,11 @@ class Decays {
  public:
   int size;
   Matrix gamma;         // (i, j) holds a_{j+1} ... a_i for i >= j, and 0 for i < j in the tiles on the diagonal
-  float *since, *until;  // a_1 ... a_i and a_{j+1} ... a_C
+  float *since, *until;  // a_1 ... a_i, and a_{j+1} ... a_C, which is the last row of gamma
   float whole;          // a_1 ... a_C
 
   Decays(Arena& arena, int size)
-      : size(size), gamma(arena.matrix(size, size)), since(arena.vector(size)), until(arena.vector(size)), whole(1),
+      : size(size), gamma(arena.matrix(size, size)), since(arena.vector(size)), until(gamma.row(size - 1)), whole(1),
         running_sign(arena.vector(size)), high(arena.vector(size)), low(arena.vector(size)), left(arena.vector(size)),
         sums(arena.vector<double>(size)) {}
 
@@ -30,7 +28,6 @@ class Decays {
     for (int tile = 0; tile < size; tile += TILE) compute_rows(tile, tile == 0 ? 0.0 : sums[tile - 1]);
     for (int i = 0; i < size; ++i) since[i] = static_cast<float>(sums[i]);
     for (int i = 0; i < size; i += W) store(since + i, exp_of_negative(load(since + i)) * load(running_sign + i));
-    memcpy(until, gamma.row(size - 1), 4 * size);
     whole = since[size - 1];
   }
 

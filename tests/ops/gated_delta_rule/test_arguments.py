@@ -5,9 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from sfm_ms.ops.gated_delta_rule import GatedDeltaRule, gated_delta_rule
-
-NAMES = ("q", "k", "v", "beta", "log_decay", "sign", "initial_state")
+from sfm_ms.ops.gated_delta_rule import NAMES, GatedDeltaRule, gated_delta_rule
 
 
 def call(impl="chunked", **changes):

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import mindspore
 
+from sfm_ms.ops import checks
+
 BUILD_COMMAND = "pip install --force-reinstall --no-deps -e ."
 
 
 @functools.cache
 def library() -> Path | None:
     """Where the library lies; None if it was not built."""
-    return next(Path(__file__).parent.glob("kernels*.so"), None)
+    return next(Path(__file__).with_name("cpu").glob("kernels*.so"), None)
 
 
 def why_not() -> str:
     """Why the kernels can't run here, or nothing."""
-    if mindspore.get_context("device_target") != "CPU":
-        return f"the device is {mindspore.get_context('device_target')}"
+    if reason := checks.needs_cpu():
+        return reason
     if library() is None:
         return f"its library was not built; where there is g++, run {BUILD_COMMAND!r} in the checkout"
     return ""

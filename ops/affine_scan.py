@@ -11,6 +11,8 @@ from __future__ import annotations
 from mindspore import dtype as mstype
 from mindspore import ops
 
+from sfm_ms.ops.slices import first
+
 eye = ops.Eye()
 
 
@@ -32,7 +34,7 @@ def affine_scan(f_M, n_M, state_G, product, neutral, is_reversed=False):
         between = product(first_f, states) + first_n
         both = (between, states) if is_reversed else (states, between)
         of_sequences = ops.stack(both, 1).reshape(num_sequences, -1, *state_G.shape[1:])
-        states = of_sequences[:, :num_steps].reshape(-1, *state_G.shape[1:])
+        states = first(of_sequences, num_steps).reshape(-1, *state_G.shape[1:])
     return states, final_G
 
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from sfm_ms.ops.slices import block
+
 TILE = 16  # the Cube's
 
 
@@ -49,10 +51,6 @@ class UnitLowerInverse(nn.Cell):
             corner = -self.product(self.product(lower, block(a_MCC, start + side, start, side)), upper)
             merged = (*merged, ops.concat((ops.concat((upper, ops.zeros_like(corner)), 2), ops.concat((corner, lower), 2)), 1))
         return merged
-
-
-def block(a_MCC, row, column, side):
-    return a_MCC[:, row : row + side, column : column + side]
 
 
 def left_of_diagonal(size, side):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from mindspore import ops
 
+from sfm_ms.ops.slices import first
+
 
 def split(x, chunk_size):
     """(B, T, H, D) or (B, T, H) -> (M, C, D), the last chunk of each sequence filled up with zeros; without D it is 1."""
@@ -23,5 +25,5 @@ def split(x, chunk_size):
 def join(x_MCD, shape):
     """(M, C, D) -> `shape`, which is (B, T, H, D) or (B, T, H)."""
     num_batch, num_steps, num_heads = shape[:3]
-    x_BHTD = x_MCD.reshape(num_batch, num_heads, -1, x_MCD.shape[2])[:, :, :num_steps]
-    return x_BHTD.swapaxes(1, 2).reshape(shape)
+    x_GTD = first(x_MCD.reshape(num_batch * num_heads, -1, x_MCD.shape[2]), num_steps)
+    return x_GTD.reshape(num_batch, num_heads, num_steps, -1).swapaxes(1, 2).reshape(shape)

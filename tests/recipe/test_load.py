@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sfm_ms.recipe import Recipe, RecipeError, find, load, names, read, to_yaml
@@ -177,7 +177,6 @@ recipes = st.builds(
 
 
 @given(recipe=recipes)
-@settings(deadline=None)
 def test_a_resolved_recipe_reads_back_equal(recipe, tmp_path_factory):
     path = tmp_path_factory.mktemp("recipe") / "recipe.yaml"
     path.write_text(to_yaml(recipe), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sfm_ms.tasks import state_tracking
@@ -106,7 +106,6 @@ def test_no_label_is_in_the_input_and_nothing_is_cut(family):
     seed=st.integers(0, 2**32 - 1),
     family=st.sampled_from(["classic", "full", "chained"]),
 )
-@settings(max_examples=100, deadline=None)
 def test_any_shape_is_executed_as_the_interpreter_does(count, low, extra, num_variables, seed, family):
     programs = generate(count, seed, 0, low, low + extra, num_variables, family=family)
     truth = state_tracking.true_answers(programs)

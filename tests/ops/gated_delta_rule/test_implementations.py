@@ -174,7 +174,7 @@ def test_a_scale_of_zero_reads_nothing():
     assert not out.asnumpy().any() and final_state.asnumpy().any()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     sizes=st.tuples(*(st.integers(1, most) for most in (3, 90, 3, 40, 40))),
     chunk_size=st.sampled_from(CHUNKS),

@@ -4,6 +4,7 @@ import os
 
 # Two workers on two cores: more threads inside each would only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("SFM_DEVICE", "CPU")  # also on machines with Ascend
 
 from hypothesis import settings
 

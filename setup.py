@@ -10,7 +10,7 @@ packages |= {f"sfm_ms.ops.{name}" for name in find_packages("ops")}
 kernels = Extension(
     "sfm_ms.ops.cpu.kernels",  # a shared library that MindSpore loads: no module, so its folder is no package
     sources=sorted(map(str, Path("ops").rglob("*.cc"))),
-    depends=sorted(map(str, Path("ops").rglob("*.h"))),
+    depends=sorted(map(str, Path("ops").rglob("cpu/*.h"))),
     extra_compile_args=["-std=c++17", "-O3", "-ffp-contract=fast", "-fopenmp"],
     extra_link_args=["-fopenmp"],
     optional=True,  # without a compiler the operators run in MindSpore's primitives
@@ -28,7 +28,7 @@ setup(
     package_dir={"sfm_ms.ops": "ops", "sfm_ms.recipes": "recipes"},
     package_data={
         "sfm_ms": ["py.typed", "trace_page.html"],
-        "sfm_ms.ops": ["**/*.md", "**/*.h", "**/*.cc"],
+        "sfm_ms.ops": ["**/*.md", "**/*.h", "**/*.cc", "**/*.cpp", "**/*.sh"],
         "sfm_ms.recipes": ["**/*.yaml"],
     },
     install_requires=[

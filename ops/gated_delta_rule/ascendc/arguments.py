@@ -1,0 +1,94 @@
+"""What surrounds the Ascend C kernels: small arrays of decays that they take, and sums that become gradients. In MindSpore.
+
+Inside a chunk the kernels know no signs: those are in v and in what comes out, both times the product of the signs since the
+chunk's first token. The sign of a whole chunk is in the factors `whole` and `until`.
+
+Shapes: B batch, T time, H heads, K key width, V value width, C tokens a chunk, M chunks, N = B H sequences, T' = M C.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Tensor, nn, ops
+from mindspore import dtype as mstype
+
+from sfm_ms.ops.gated_delta_rule.chunked import MIN_LOG_DECAY, running_product, running_sum, sum_before, sum_from
+
+BLOCK = 8  # fp32 numbers in 32 bytes, which a vector instruction repeats
+LEAST_BETA = 1e-30  # its logarithm is finite
+MASKED = -1e4  # exp of it is 0, also with a sum of decays added
+
+
+class Decays(nn.Cell):
+    """(beta, log_decay, sign (B, T, H), scale (1,)) -> what the kernels read beside q, k, v and states, in their order:
+
+    sum_blocks (N, M, C, 8), weighted_sum (N, M, C), factors (N, M, 5, C), whole (N, M, 1, 8), identity (16, 16) and mask
+    (C / 16, C, 16); for the gradient also sum and minus_beta (N, M, C) and prefix (C / 16, C, 16). And the signs, (B, T', H, 1).
+    """
+
+    def __init__(self, chunk_size: int):
+        super().__init__()
+        self.chunk_size = chunk_size
+        self.identity = Tensor(np.eye(16, dtype=np.float16))
+        above = np.triu(np.ones((chunk_size, chunk_size), np.float32), 1)
+        self.mask, self.prefix = Tensor(by_columns(MASKED * above)), Tensor(by_columns(above).astype(np.float16))
+
+    def construct(self, beta, log_decay, sign, scale):
+        num_batch, _, num_heads = beta.shape
+        sum_NMC = running_sum(self.by_chunks(ops.maximum(log_decay, MIN_LOG_DECAY)), 2)
+        sign_NMC = running_product(1 + self.by_chunks(sign - 1), 2)
+        beta_NMC, since_NMC = self.by_chunks(beta), ops.exp(sum_NMC)
+        last_NM1, last_sign_NM1 = sum_NMC[:, :, -1:], sign_NMC[:, :, -1:]
+        until_NMC = last_sign_NM1 * ops.exp(last_NM1 - sum_NMC)
+        factors = (-since_NMC, until_NMC * beta_NMC, scale * since_NMC, until_NMC, beta_NMC)
+        arrays = (
+            in_blocks(sum_NMC),
+            sum_NMC - ops.log(ops.maximum(beta_NMC, LEAST_BETA)),
+            ops.stack(factors, 2).astype(mstype.float16),
+            in_blocks(last_sign_NM1 * ops.exp(last_NM1)),
+            self.identity,
+            self.mask,
+            sum_NMC,
+            -beta_NMC,
+            self.prefix,
+        )
+        return arrays, sign_NMC.reshape(num_batch, num_heads, -1, 1).swapaxes(1, 2)
+
+    def by_chunks(self, x_BTH):
+        x_BHT = filled_up(x_BTH, self.chunk_size).swapaxes(1, 2)
+        return x_BHT.reshape(x_BHT.shape[0] * x_BHT.shape[1], -1, self.chunk_size)
+
+
+class Gradients(nn.Cell):
+    """(sums (N, M, 5 C + V), minus_beta (N, M, C), whole (N, M, 1, 8)) -> gradients of beta and log_decay, (N, M, C) each.
+
+    `sums` is what op_kernel/gradient_pass.h says. log a_t is a summand of every exponent that spans it: of those from the
+    chunk's beginning to tokens from t on, from tokens before t to the chunk's end, of pairs around it, and of the whole chunk.
+    """
+
+    def construct(self, sums, minus_beta_NMC, whole_NM18):
+        chunk_size = minus_beta_NMC.shape[2]
+        value_dim = sums.shape[2] - 5 * chunk_size
+        sizes = [chunk_size, chunk_size, chunk_size, value_dim, chunk_size, chunk_size]
+        asked, read, kept, states, pairs, minus_scores = ops.split(sums, sizes, 2)
+        whole_NM1 = whole_NM18[:, :, 0, :1] * states.sum(2, keepdims=True)
+        d_log_decay = pairs + sum_from(asked + read, 2) + sum_before(-minus_beta_NMC * kept, 2) + whole_NM1
+        return kept - minus_scores, d_log_decay
+
+
+def by_columns(matrix: np.ndarray) -> np.ndarray:
+    """The Cube's order: 16 columns after 16 columns."""
+    return np.stack(np.split(matrix, matrix.shape[1] // 16, 1))
+
+
+def filled_up(x, chunk_size):
+    """x (B, T, ...) with zeros up to a whole number of chunks."""
+    missing = -x.shape[1] % chunk_size
+    if missing == 0:
+        return x
+    return ops.concat((x, ops.zeros((x.shape[0], missing, *x.shape[2:]), x.dtype)), 1)
+
+
+def in_blocks(x):
+    """Every number BLOCK times, on a new last axis."""
+    return x.expand_dims(-1).tile((1,) * x.ndim + (BLOCK,))

@@ -1,0 +1,65 @@
+// Diagonal matrices in L1, whose products scale rows: only the 16 x 16 tiles on the diagonal are ever written.
+
+#pragma once
+
+#include "arena.h"
+#include "problem.h"
+#include "vector.h"
+
+namespace sfm {
+
+class Diagonals {
+public:
+    // `count` matrices of a chunk's size, in `num_slots` places of L1 that nothing else uses.
+    __aicore__ inline void Init(const Tiling& sizes, int32_t count, int32_t num_slots, Arena<TPosition::A1>& l1,
+                                Arena<TPosition::VECCALC>& ub)
+    {
+        chunk_ = sizes.chunk;
+        count_ = count;
+        for (int32_t slot = 0; slot < num_slots; ++slot) {
+            matrices_[slot] = l1.Take<half>(count * chunk_ * chunk_);
+        }
+        num_slots_ = num_slots;
+        tiles_ = ub.Take<half>(count * chunk_ * FRACTAL);
+    }
+
+    // Zeros, from a buffer of zeros as long as one matrix.
+    __aicore__ inline void Clear(const LocalTensor<half>& zeros)
+    {
+        for (int32_t slot = 0; slot < num_slots_; ++slot) {
+            for (int32_t which = 0; which < count_; ++which) {
+                DataCopy(matrices_[slot][which * chunk_ * chunk_], zeros, chunk_ * chunk_);
+            }
+        }
+    }
+
+    // The tiles in the unified buffer: the identity's rows times 16 of the numbers, (count, C), half a tile a repeat.
+    __aicore__ inline void Build(const LocalTensor<half>& identity, const LocalTensor<half>& numbers)
+    {
+        constexpr int32_t part = FRACTAL_SIZE / 2;
+        for (int32_t start = 0; start < FRACTAL_SIZE; start += part) {
+            Mul(tiles_[start], identity[start], numbers, part, count_ * chunk_ / FRACTAL, {1, 1, 0, FRACTAL, 0, 1});
+        }
+        Settle();
+    }
+
+    // On to L1.
+    __aicore__ inline void Send(int32_t slot)
+    {
+        const DataCopyParams tiles(chunk_ / FRACTAL, FRACTAL, 0, chunk_);
+        for (int32_t which = 0; which < count_; ++which) {
+            DataCopy(matrices_[slot][which * chunk_ * chunk_], tiles_[which * chunk_ * FRACTAL], tiles);
+        }
+    }
+
+    __aicore__ inline Matrix Of(int32_t slot, Factor which) const
+    {
+        return Matrix(matrices_[slot][which * chunk_ * chunk_], chunk_, chunk_);
+    }
+
+private:
+    int32_t chunk_, count_, num_slots_;
+    LocalTensor<half> matrices_[2], tiles_;
+};
+
+}  // namespace sfm

@@ -1,0 +1,508 @@
+// The gradient's way back through a prepared group of chunks.
+//
+// With dO and dS', the gradients of what a chunk puts out and of the state after it (README.md derives this):
+//
+//     dY = P^T dO + (until beta K) dS'                        dR = T^T dY = dV
+//     dS = whole dS' + (scale since Q)^T dO - (since K)^T dR
+//     dN = strictly_lower(dR Y^T), N = -A                     dP = lower(dO Y^T)
+//     a = dN * Gamma     b = scale dP * Gamma                 dQK = b diag(beta)     dKK = -a diag(beta)
+//     dQ = scale since (dO S^T) + dQK K
+//     dK = -since (dR S^T) + until beta (Y dS'^T) + dKK K + dKK^T K + dQK^T Q
+//
+// The gradients of beta and of the decays are sums of W = -KK^T * a + QK^T * b (a pair's gradient times the pair, without
+// beta), and of products of rows, which are the diagonals of matrix products. They leave as `sums` for the host to put together:
+//     [0] (scale since dO S^T) . q_i     [1] (-since dR S^T) . k_i     [2] (until Y dS'^T) . k_j       C numbers each
+//     [3] columns of S . columns of dS'                                                                V numbers
+//     [4] sum over i >= t > j of M_ij, M = W diag(beta)           [5] sums of the columns of -W         C numbers each
+
+#pragma once
+
+#include "decays.h"
+#include "diagonals.h"
+#include "flags.h"
+#include "preparation.h"
+
+namespace sfm {
+
+class GradientPass {
+public:
+    __aicore__ inline GradientPass(const GradientProblem& problem, const Prepared& prepared, Cube& cube)
+        : problem_(problem), sizes_(problem.sizes), prepared_(prepared), cube_(cube), chunk_(sizes_.chunk),
+          size_(sizes_.chunk * sizes_.chunk), num_keys_(sizes_.chunk * sizes_.key_dim),
+          num_values_(sizes_.chunk * sizes_.value_dim),
+          state_size_(sizes_.key_dim * sizes_.value_dim), piece_(Smaller(state_size_, MOST_CHANGES)),
+          num_sums_(5 * sizes_.chunk + sizes_.value_dim) {}
+
+    __aicore__ inline void Init(const LocalTensor<float>& d_state, Arena<TPosition::A1>& l1, Arena<TPosition::VECCALC>& ub,
+                                Arena<TPosition::CO1>& l0c)
+    {
+        d_state_ = d_state;
+        InitCubeSide(l1, l0c);
+        identity_ = ub.Take<half>(FRACTAL_SIZE);
+        float_identity_ = ub.Take<float>(FRACTAL_SIZE);
+        off_diagonal_ = ub.Take<float>(FRACTAL_SIZE);
+        mask_ = ub.Take<float>(size_);
+        gamma_ = ub.Take<float>(size_);
+        const int32_t most_values = Larger(2 * size_, Larger(num_keys_, num_values_));
+        for (int32_t slot = 0; slot < 2; ++slot) {
+            halves_[slot] = ub.Take<half>(most_values);
+            rows_[slot] = ub.Take<half>(NUM_FACTORS * chunk_);
+            sum_blocks_[slot] = ub.Take<float>(chunk_ * BLOCK_FLOATS);
+            sum_[slot] = ub.Take<float>(chunk_);
+            minus_beta_[slot] = ub.Take<float>(chunk_);
+            whole_[slot] = ub.Take<float>(BLOCK_FLOATS);
+        }
+        diagonals_.Init(sizes_, NUM_FACTORS, 1, l1, ub);
+        sums_ = ub.Take<float>(num_sums_);
+        const int32_t scores = 4 * size_, rows = 2 * Larger(num_keys_, num_values_), changes = piece_ + state_size_ / 2;
+        work_ = ub.Take<float>(Larger(Larger(scores, rows), Larger(NumDots() * FRACTAL, changes)));
+    }
+
+    // Once, before the first group.
+    __aicore__ inline void Clear()
+    {
+        Duplicate(halves_[0], static_cast<half>(0), size_);
+        PipeBarrier<PIPE_ALL>();
+        diagonals_.Clear(halves_[0]);
+        PipeBarrier<PIPE_ALL>();
+    }
+
+    // Chunks first .. first + count of a sequence, the last one first. All pipes are idle before and after.
+    __aicore__ inline void Run(int32_t sequence, int32_t first, int32_t count)
+    {
+        LoadConstants();
+        results_.Start();
+        uploads_.Start();
+        Load(sequence, first + count - 1);
+        SendState();
+        for (int32_t chunk = first + count - 1; chunk >= first; --chunk) {
+            StartChunk(sequence, chunk, chunk > first);
+            ScaleRows(chunk);
+            GoBack(sequence, chunk);
+            UpdateState(chunk % 2);
+            Scores(chunk);
+            Rows(chunk);
+            Store(sequence, chunk);
+        }
+        results_.Stop();
+        uploads_.Stop();
+        PipeBarrier<PIPE_ALL>();
+    }
+
+private:
+    static constexpr int32_t MOST_CHANGES = 64 * 128;  // of the state that are added at once
+
+    static __aicore__ inline int32_t Larger(int32_t a, int32_t b) { return a > b ? a : b; }
+    static __aicore__ inline int32_t Smaller(int32_t a, int32_t b) { return a < b ? a : b; }
+    __aicore__ inline int32_t NumDots() const { return 3 * chunk_ + sizes_.value_dim; }
+
+    __aicore__ inline void InitCubeSide(Arena<TPosition::A1>& l1, Arena<TPosition::CO1>& l0c)
+    {
+        for (int32_t slot = 0; slot < 2; ++slot) {
+            q_[slot] = l1.Take<half>(num_keys_);
+            k_[slot] = l1.Take<half>(num_keys_);
+            d_out_[slot] = l1.Take<half>(num_values_);
+            y_[slot] = l1.Take<half>(num_values_);
+            state_[slot] = l1.Take<half>(state_size_);
+            cube_d_state_[slot] = l1.Take<half>(state_size_);
+            products_[slot] = l0c.Take<float>(Larger(Larger(state_size_, NumDots() * FRACTAL), Larger(num_keys_, num_values_)));
+        }
+        for (int32_t which = 0; which < NUM_FORWARD_FACTORS; ++which) {
+            scaled_[which] = l1.Take<half>(num_keys_);
+        }
+        asked_ = l1.Take<half>(2 * num_keys_);
+        read_ = l1.Take<half>(2 * num_keys_);
+        kept_ = l1.Take<half>(2 * num_keys_);
+        scaled_d_out_ = l1.Take<half>(num_values_);
+        scaled_d_r_ = l1.Take<half>(num_values_);
+        scaled_y_ = l1.Take<half>(num_values_);
+        d_y_ = l1.Take<half>(2 * num_values_);
+        d_r_ = l1.Take<half>(num_values_);
+        d_kk_ = l1.Take<half>(size_);
+        d_qk_ = l1.Take<half>(size_);
+        pairs_ = l1.Take<half>(2 * size_);
+        prefix_ = l1.Take<half>(size_);
+        d_q_ = l0c.Take<float>(num_keys_);
+        d_k_ = l0c.Take<float>(num_keys_);
+    }
+
+    __aicore__ inline Matrix Keys(const LocalTensor<half>& data) const { return Matrix(data, chunk_, sizes_.key_dim); }
+    __aicore__ inline Matrix Values(const LocalTensor<half>& data) const { return Matrix(data, chunk_, sizes_.value_dim); }
+    __aicore__ inline Matrix Square(const LocalTensor<half>& data) const { return Matrix(data, chunk_, chunk_); }
+    __aicore__ inline Matrix State(const LocalTensor<half>& data) const { return Matrix(data, sizes_.key_dim, sizes_.value_dim); }
+
+    __aicore__ inline void LoadConstants()
+    {
+        DataCopy(identity_, problem_.identity, FRACTAL_SIZE);
+        DataCopy(mask_, problem_.mask, size_);
+        DataCopy(prefix_, problem_.prefix, size_);
+        PipeBarrier<PIPE_ALL>();
+        Cast(float_identity_, identity_, RoundMode::CAST_NONE, FRACTAL_SIZE);
+        Settle();
+        Muls(off_diagonal_, float_identity_, -1.0F, FRACTAL_SIZE);
+        Settle();
+        Adds(off_diagonal_, off_diagonal_, 1.0F, FRACTAL_SIZE);
+        Settle();
+    }
+
+    __aicore__ inline void Load(int32_t sequence, int32_t chunk)
+    {
+        const int32_t slot = chunk % 2, token = chunk * chunk_;
+        const int64_t row = problem_.Row(sequence, token, sizes_.key_dim), number = problem_.Chunk(sequence, chunk);
+        LoadRows(k_[slot], problem_.k[row], sizes_, sizes_.key_dim);
+        LoadRows(q_[slot], problem_.q[row], sizes_, sizes_.key_dim);
+        LoadRows(d_out_[slot], problem_.d_out[problem_.Row(sequence, token, sizes_.value_dim)], sizes_, sizes_.value_dim);
+        DataCopy(y_[slot], problem_.corrections[number * num_values_], num_values_);
+        DataCopy(state_[slot], problem_.states[number * state_size_], state_size_);
+        DataCopy(rows_[slot], problem_.factors[number * NUM_FACTORS * chunk_], NUM_FACTORS * chunk_);
+        DataCopy(sum_blocks_[slot], problem_.sum_blocks[number * chunk_ * BLOCK_FLOATS], chunk_ * BLOCK_FLOATS);
+        DataCopy(sum_[slot], problem_.sum[number * chunk_], chunk_);
+        DataCopy(minus_beta_[slot], problem_.minus_beta[number * chunk_], chunk_);
+        DataCopy(whole_[slot], problem_.whole[number * BLOCK_FLOATS], BLOCK_FLOATS);
+    }
+
+    // This chunk's arguments are there, and the next one's are on their way to where the last one's were.
+    __aicore__ inline void StartChunk(int32_t sequence, int32_t chunk, bool has_next)
+    {
+        order_.Then<HardEvent::MTE2_MTE1>();
+        order_.Then<HardEvent::MTE2_V>();
+        order_.Then<HardEvent::MTE1_MTE2>();
+        order_.Then<HardEvent::V_MTE2>();
+        order_.Then<HardEvent::MTE1_MTE3>();
+        if (has_next) {
+            Load(sequence, chunk - 1);
+        }
+    }
+
+    // The product in the claimed slot, as halves on to L1.
+    __aicore__ inline void Send(const LocalTensor<half>& to, int32_t count)
+    {
+        const int32_t slot = SendHalves(count);
+        DataCopy(to, halves_[slot], count);
+        uploads_.Free();
+        order_.Then<HardEvent::MTE3_MTE1>();
+    }
+
+    __aicore__ inline int32_t SendHalves(int32_t count)
+    {
+        results_.Fill();
+        const int32_t slot = uploads_.Claim();
+        FromCube(halves_[slot], Product(), count);
+        results_.Free();
+        Settle();
+        uploads_.Fill();
+        return slot;
+    }
+
+    // x, rounded, on to L1; the halves stay where they were until the slot is claimed once more.
+    __aicore__ inline LocalTensor<half> SendFloats(const LocalTensor<half>& to, const LocalTensor<float>& x, int32_t count)
+    {
+        const LocalTensor<half> halves = halves_[uploads_.Claim()];
+        Cast(halves, x, RoundMode::CAST_NONE, count);
+        Settle();
+        uploads_.Fill();
+        DataCopy(to, halves, count);
+        uploads_.Free();
+        order_.Then<HardEvent::MTE3_MTE1>();
+        return halves;
+    }
+
+    // The first numbers of `work_` as the sum of two halves, on to L1 one after the other.
+    __aicore__ inline void SendBoth(const LocalTensor<half>& to, const LocalTensor<float>& rounded, int32_t count)
+    {
+        Cast(rounded, SendFloats(to, work_, count), RoundMode::CAST_NONE, count);
+        Settle();
+        Sub(work_, work_, rounded, count);
+        Settle();
+        SendFloats(to[count], work_, count);
+    }
+
+    __aicore__ inline void Receive(const LocalTensor<float>& to, int32_t count)
+    {
+        results_.Fill();
+        FromCube(to, Product(), count);
+        results_.Free();
+        Settle();
+    }
+
+    __aicore__ inline LocalTensor<float> Claim()
+    {
+        results_.Claim();
+        return Product();
+    }
+
+    __aicore__ inline LocalTensor<float> Product() const { return products_[results_.Turn()]; }
+
+    // Rows times -since, until * beta and so on, by products with diagonal matrices.
+    __aicore__ inline void ScaleRows(int32_t chunk)
+    {
+        const int32_t slot = chunk % 2;
+        diagonals_.Build(identity_, rows_[slot]);
+        order_.Then<HardEvent::V_MTE3>();
+        diagonals_.Send(0);
+        order_.Then<HardEvent::MTE3_V>();
+        order_.Then<HardEvent::MTE3_MTE1>();
+        Scale(scaled_[KEYS_READ], KEYS_READ, Keys(k_[slot]));
+        Scale(scaled_[KEYS_KEPT], KEYS_KEPT, Keys(k_[slot]));
+        Scale(scaled_[QUERIES], QUERIES, Keys(q_[slot]));
+        Scale(scaled_d_out_, QUERIES, Values(d_out_[slot]));
+        Scale(scaled_y_, UNTIL, Values(y_[slot]));
+    }
+
+    __aicore__ inline void Scale(const LocalTensor<half>& to, Factor which, const Matrix& rows)
+    {
+        cube_.Multiply(Claim(), diagonals_.Of(0, which), rows);
+        Send(to, rows.rows * rows.columns);
+    }
+
+    // dY and dR, which is dV.
+    __aicore__ inline void GoBack(int32_t sequence, int32_t chunk)
+    {
+        const int32_t slot = chunk % 2, index = chunk % sizes_.chunks_per_group;
+        const LocalTensor<float> d_y = Claim();
+        cube_.Multiply(d_y, Transposed(prepared_.Of(prepared_.p, index)), Values(d_out_[slot]));
+        cube_.Multiply(d_y, Keys(scaled_[KEYS_KEPT]), State(cube_d_state_[turn_]), true);
+        Receive(work_, num_values_);
+        SendBoth(d_y_, work_[num_values_], num_values_);
+        const LocalTensor<float> d_r = Claim();
+        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.t_high, index)), Values(d_y_));
+        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.t_high, index)), Values(d_y_[num_values_]), true);
+        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.t_low, index)), Values(d_y_), true);
+        const int32_t half_slot = SendHalves(num_values_);
+        DataCopy(d_r_, halves_[half_slot], num_values_);
+        const int64_t row = problem_.Row(sequence, chunk * chunk_, sizes_.value_dim);
+        StoreRows(problem_.d_v[row], halves_[half_slot], sizes_, sizes_.value_dim);
+        uploads_.Free();
+        order_.Then<HardEvent::MTE3_MTE1>();
+        Scale(scaled_d_r_, KEYS_READ, Values(d_r_));
+    }
+
+    // dS, in the unified buffer and, for the chunk before this one, in L1.
+    __aicore__ inline void UpdateState(int32_t slot)
+    {
+        const LocalTensor<float> change = Claim();
+        cube_.Multiply(change, Transposed(Keys(scaled_[QUERIES])), Values(d_out_[slot]));
+        cube_.Multiply(change, Transposed(Keys(scaled_[KEYS_READ])), Values(d_r_), true);
+        results_.Fill();
+        for (int32_t start = 0; start < state_size_; start += piece_) {
+            FromCube(work_, change[start], piece_);
+            MultiplyByBlock(d_state_[start], whole_[slot], piece_);
+            Add(d_state_[start], d_state_[start], work_, piece_);
+            Settle();
+        }
+        results_.Free();
+        turn_ = 1 - turn_;
+        SendState();
+    }
+
+    __aicore__ inline void SendState()
+    {
+        const LocalTensor<half> halves = work_[piece_].ReinterpretCast<half>();
+        Cast(halves, d_state_, RoundMode::CAST_NONE, state_size_);
+        Settle();
+        order_.Then<HardEvent::V_MTE3>();
+        DataCopy(cube_d_state_[turn_], halves, state_size_);
+        order_.Then<HardEvent::MTE3_MTE1>();
+        order_.Then<HardEvent::MTE3_V>();
+    }
+
+    // The gradients of K K^T and Q K^T on to L1; the sums over their columns.
+    __aicore__ inline void Scores(int32_t chunk)
+    {
+        const int32_t slot = chunk % 2;
+        const LocalTensor<float> kk = work_, qk = work_[size_], a = work_[2 * size_], b = work_[3 * size_];
+        const Matrix q = Keys(q_[slot]), k = Keys(k_[slot]), y = Values(y_[slot]);
+        cube_.Multiply(Claim(), k, Transposed(k));
+        Receive(kk, size_);
+        cube_.Multiply(Claim(), q, Transposed(k));
+        Receive(qk, size_);
+        cube_.Multiply(Claim(), Values(d_r_), Transposed(y));
+        Receive(a, size_);
+        cube_.Multiply(Claim(), Values(d_out_[slot]), Transposed(y));
+        Receive(b, size_);
+        Decays(gamma_, sum_blocks_[slot], sum_[slot], mask_, chunk_);
+        WeighScores(kk, qk, a, b);
+        MultiplyColumns(a, minus_beta_[slot], chunk_);
+        MultiplyColumns(b, minus_beta_[slot], chunk_);
+        Settle();
+        SendFloats(d_kk_, a, size_);
+        SendFloats(d_qk_, b, size_);
+        SumPairs(kk, qk, minus_beta_[slot]);
+    }
+
+    // a = dN * Gamma, b = -scale dP * Gamma, qk = -W = K K^T * a + Q K^T * b.
+    __aicore__ inline void WeighScores(const LocalTensor<float>& kk, const LocalTensor<float>& qk, const LocalTensor<float>& a,
+                                       const LocalTensor<float>& b)
+    {
+        Mul(a, a, gamma_, size_);
+        Mul(b, b, gamma_, size_);
+        Settle();
+        for (int32_t start = 0; start < chunk_; start += FRACTAL) {
+            const LocalTensor<float> tile = a[start * (chunk_ + FRACTAL)];
+            Mul(tile, tile, off_diagonal_, FRACTAL_SIZE);
+        }
+        Muls(b, b, -sizes_.scale, size_);
+        Settle();
+        Mul(kk, kk, a, size_);
+        Mul(qk, qk, b, size_);
+        Settle();
+        Add(qk, qk, kk, size_);
+        Settle();
+    }
+
+
+    // kk = M B, where B has ones above the diagonal: (M B)_it = sum over j < t of M_ij. Then the columns of kk, i >= t, and qk.
+    __aicore__ inline void SumPairs(const LocalTensor<float>& kk, const LocalTensor<float>& qk,
+                                    const LocalTensor<float>& minus_beta)
+    {
+        DataCopy(kk, qk, size_);
+        Settle();
+        MultiplyColumns(kk, minus_beta, chunk_);
+        Settle();
+        SendBoth(pairs_, gamma_, size_);
+        const LocalTensor<float> sums = Claim();
+        cube_.Multiply(sums, Square(pairs_), Square(prefix_));
+        cube_.Multiply(sums, Square(pairs_[size_]), Square(prefix_), true);
+        Receive(kk, size_);
+        Exp(gamma_, mask_, size_);
+        Settle();
+        Mul(kk, kk, gamma_, size_);
+        Settle();
+        SumColumns(kk, 2 * chunk_ / FRACTAL);
+        DataCopy(sums_[NumDots()], kk, DataCopyParams(2 * chunk_ / FRACTAL, 2, 2 * chunk_ - 2, 0));
+        Settle();
+    }
+
+    // The sum of all rows into the first, in so many blocks of 16 columns: halves of the rows are added up.
+    __aicore__ inline void SumColumns(const LocalTensor<float>& x, int32_t num_blocks)
+    {
+        const uint8_t stride = 2 * chunk_;
+        for (int32_t rows = chunk_ / 2; rows > 0; rows /= 2) {
+            const int32_t count = rows * FRACTAL;
+            for (int32_t start = 0; start < count; start += FLOATS) {
+                Add(x[start], x[start], x[count + start], Smaller(count, FLOATS), num_blocks, {1, 1, 1, stride, stride, stride});
+            }
+            Settle();
+        }
+    }
+
+    // dQ and dK, and the products of rows.
+    __aicore__ inline void Rows(int32_t chunk)
+    {
+        const int32_t slot = chunk % 2;
+        const Matrix q = Keys(q_[slot]), k = Keys(k_[slot]);
+        cube_.Multiply(d_q_, Values(scaled_d_out_), Transposed(State(state_[slot])));
+        Copy(asked_, d_q_);
+        cube_.Multiply(d_k_, Values(scaled_d_r_), Transposed(State(state_[slot])));
+        Copy(read_, d_k_);
+        cube_.Multiply(Claim(), Values(scaled_y_), Transposed(State(cube_d_state_[1 - turn_])));
+        Receive(work_, num_keys_);
+        SendBoth(kept_, work_[num_keys_], num_keys_);
+        Dots(slot);
+        cube_.Multiply(d_q_, Square(d_qk_), k, true);
+        cube_.Multiply(d_k_, diagonals_.Of(0, BETA), Keys(kept_), true);
+        cube_.Multiply(d_k_, Square(d_kk_), k, true);
+        cube_.Multiply(d_k_, Transposed(Square(d_kk_)), k, true);
+        cube_.Multiply(d_k_, Transposed(Square(d_qk_)), q, true);
+    }
+
+    // A sum that goes on after it has been copied to L1.
+    __aicore__ inline void Copy(const LocalTensor<half>& to, const LocalTensor<float>& sum)
+    {
+        order_.Then<HardEvent::M_V>();
+        FromCube(work_, sum, num_keys_);
+        order_.Then<HardEvent::V_M>();
+        Settle();
+        SendBoth(to, work_[num_keys_], num_keys_);
+    }
+
+    // Products of rows with rows: the diagonals of products, 16 x 16 at a time.
+    __aicore__ inline void Dots(int32_t slot)
+    {
+        const LocalTensor<float> tiles = Claim();
+        int32_t tile = 0;
+        for (int32_t row = 0; row < chunk_; row += FRACTAL, ++tile) {
+            MultiplyTile(tiles, tile, asked_, q_[slot], row);
+            MultiplyTile(tiles, chunk_ / FRACTAL + tile, read_, k_[slot], row);
+            MultiplyTile(tiles, 2 * chunk_ / FRACTAL + tile, kept_, k_[slot], row);
+        }
+        for (int32_t column = 0; column < sizes_.value_dim; column += FRACTAL) {
+            cube_.Multiply(tiles[(3 * chunk_ + column) * FRACTAL],
+                           Transposed(State(state_[slot]).Block(0, column, sizes_.key_dim, FRACTAL)),
+                           State(cube_d_state_[1 - turn_]).Block(0, column, sizes_.key_dim, FRACTAL));
+        }
+        Receive(work_, NumDots() * FRACTAL);
+        SumDiagonals(work_, NumDots() / FRACTAL);
+        DataCopy(sums_, work_, DataCopyParams(NumDots() / FRACTAL, 2, 30, 0));
+        Settle();
+    }
+
+    // Sixteen rows of the sum of two halves times sixteen others.
+    __aicore__ inline void MultiplyTile(const LocalTensor<float>& tiles, int32_t tile, const LocalTensor<half>& left,
+                                        const LocalTensor<half>& right, int32_t row)
+    {
+        const LocalTensor<float> result = tiles[tile * FRACTAL_SIZE];
+        const Matrix rows = Keys(right).Block(row, 0, FRACTAL, sizes_.key_dim);
+        cube_.Multiply(result, Keys(left).Block(row, 0, FRACTAL, sizes_.key_dim), Transposed(rows));
+        cube_.Multiply(result, Keys(left[num_keys_]).Block(row, 0, FRACTAL, sizes_.key_dim), Transposed(rows), true);
+    }
+
+    // The diagonal of every 16 x 16 tile into its first row.
+    __aicore__ inline void SumDiagonals(const LocalTensor<float>& tiles, int32_t num_tiles)
+    {
+        constexpr uint8_t stride = FRACTAL_SIZE / BLOCK_FLOATS;
+        for (int32_t start = 0; start < FRACTAL_SIZE; start += FLOATS) {
+            Mul(tiles[start], tiles[start], float_identity_[start], FLOATS, num_tiles, {1, 1, 1, stride, stride, 0});
+        }
+        Settle();
+        for (int32_t count = FRACTAL_SIZE / 2; count >= FRACTAL; count /= 2) {
+            for (int32_t start = 0; start < count; start += FLOATS) {
+                Add(tiles[start], tiles[start], tiles[count + start], Smaller(count, FLOATS), num_tiles,
+                    {1, 1, 1, stride, stride, stride});
+            }
+            Settle();
+        }
+    }
+
+    __aicore__ inline void Store(int32_t sequence, int32_t chunk)
+    {
+        const int64_t row = problem_.Row(sequence, chunk * chunk_, sizes_.key_dim);
+        order_.Then<HardEvent::M_V>();
+        StoreKeys(problem_.d_q[row], d_q_);
+        StoreKeys(problem_.d_k[row], d_k_);
+        order_.Then<HardEvent::V_M>();
+        order_.Then<HardEvent::V_MTE3>();
+        DataCopy(problem_.sums[problem_.Chunk(sequence, chunk) * num_sums_], sums_, num_sums_);
+        order_.Then<HardEvent::MTE3_V>();
+    }
+
+    __aicore__ inline void StoreKeys(const GlobalTensor<half>& rows, const LocalTensor<float>& sum)
+    {
+        const int32_t slot = uploads_.Claim();
+        FromCube(halves_[slot], sum, num_keys_);
+        Settle();
+        uploads_.Fill();
+        StoreRows(rows, halves_[slot], sizes_, sizes_.key_dim);
+        uploads_.Free();
+    }
+
+    const GradientProblem& problem_;
+    const Tiling& sizes_;
+    const Prepared& prepared_;
+    Cube& cube_;
+    const int32_t chunk_, size_, num_keys_, num_values_, state_size_, piece_, num_sums_;
+    int32_t turn_ = 0;  // of cube_d_state_
+    Order order_;
+    TwoSlots<HardEvent::M_V, HardEvent::V_M> results_;
+    TwoSlots<HardEvent::V_MTE3, HardEvent::MTE3_V> uploads_;
+    LocalTensor<half> q_[2], k_[2], d_out_[2], y_[2], state_[2], cube_d_state_[2];  // in L1
+    LocalTensor<half> scaled_[NUM_FORWARD_FACTORS];
+    LocalTensor<half> asked_, read_, kept_, scaled_d_out_, scaled_d_r_, scaled_y_, d_y_, d_r_, d_kk_, d_qk_, pairs_, prefix_;
+    LocalTensor<float> products_[2], d_q_, d_k_;                                     // in L0C
+    LocalTensor<float> d_state_, work_, mask_, gamma_, float_identity_, off_diagonal_, sums_;  // in the unified buffer
+    LocalTensor<float> sum_blocks_[2], sum_[2], minus_beta_[2], whole_[2];
+    Diagonals diagonals_;
+    LocalTensor<half> identity_, halves_[2], rows_[2];
+};
+
+}  // namespace sfm

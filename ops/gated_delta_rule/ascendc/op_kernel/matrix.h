@@ -1,0 +1,127 @@
+// Matrices in fractals, and products of them on the Cube.
+//
+// A matrix in L1 lies as NZ: [columns / 16][rows][16], so that a 16 x 16 fractal is 512 bytes in one piece. The Cube wants its
+// left operand as zZ [m / 16][k / 16][16 m][16 k] and its right one as nZ [k / 16][n / 16][16 n][16 k]; a transposed load
+// turns every fractal around.
+
+#pragma once
+
+#include "kernel_operator.h"
+
+namespace sfm {
+
+using namespace AscendC;
+
+constexpr int32_t FRACTAL = 16;
+constexpr int32_t FRACTAL_SIZE = FRACTAL * FRACTAL;
+constexpr int32_t BLOCK = 32;  // bytes, the unit of copies
+
+// A block of an NZ matrix in L1. `stride` is the number of rows of the whole matrix, `first` the number of its first fractal.
+struct Matrix {
+    LocalTensor<half> data;
+    int32_t rows, columns, stride, first;
+
+    __aicore__ inline Matrix(const LocalTensor<half>& data, int32_t rows, int32_t columns)
+        : data(data), rows(rows), columns(columns), stride(rows), first(0) {}
+
+    __aicore__ inline Matrix Block(int32_t row, int32_t column, int32_t num_rows, int32_t num_columns) const
+    {
+        Matrix block(data, num_rows, num_columns);
+        block.stride = stride;
+        block.first = first + column / FRACTAL * (stride / FRACTAL) + row / FRACTAL;
+        return block;
+    }
+};
+
+// An operand of a product: a matrix, or its transpose.
+struct Operand {
+    Matrix matrix;
+    bool is_transposed;
+
+    __aicore__ inline Operand(const Matrix& matrix, bool is_transposed = false) : matrix(matrix), is_transposed(is_transposed) {}
+    __aicore__ inline int32_t Rows() const { return is_transposed ? matrix.columns : matrix.rows; }
+    __aicore__ inline int32_t Columns() const { return is_transposed ? matrix.rows : matrix.columns; }
+};
+
+__aicore__ inline Operand Transposed(const Matrix& matrix) { return Operand(matrix, true); }
+
+// Fractals of `x` in the order [rows / 16][columns / 16], each with its rows (of x) first, or with its columns first.
+__aicore__ inline void LoadFractals(const LocalTensor<half>& to, const Operand& x, bool columns_first)
+{
+    const int32_t num_rows = x.Rows() / FRACTAL, num_columns = x.Columns() / FRACTAL, stride = x.matrix.stride / FRACTAL;
+    LoadData2DParams load;
+    load.repeatTimes = num_columns;
+    load.srcStride = x.is_transposed ? 1 : stride;
+    load.ifTranspose = x.is_transposed != columns_first;
+    for (int32_t row = 0; row < num_rows; ++row) {
+        load.startIndex = x.matrix.first + (x.is_transposed ? row * stride : row);
+        LoadData(to[row * num_columns * FRACTAL_SIZE], x.matrix.data, load);
+    }
+}
+
+// What a product left in L0C, as NZ in the unified buffer, rounded if `to` holds halves. It runs on the vector pipe.
+template <typename T>
+__aicore__ inline void FromCube(const LocalTensor<T>& to, const LocalTensor<float>& result, int32_t count)
+{
+    DataCopyEnhancedParams fractals;
+    fractals.blockMode = BlockMode::BLOCK_MODE_MATRIX;
+    DataCopy(to, result, DataCopyParams(1, count / FRACTAL_SIZE, 0, 0), fractals);
+}
+
+constexpr int32_t FEW_FRACTALS = 10;
+
+// Products on the Cube. Operands take turns in the halves of L0A and L0B, so that loading overlaps with multiplying.
+class Cube {
+public:
+    __aicore__ inline void Init(TPipe& pipe, int32_t left_bytes, int32_t right_bytes)
+    {
+        pipe.InitBuffer(left_, 2 * left_bytes);
+        pipe.InitBuffer(right_, 2 * right_bytes);
+        left_bytes_ = left_bytes;
+        right_bytes_ = right_bytes;
+    }
+
+    __aicore__ inline void Start()
+    {
+        SetFlag<HardEvent::M_MTE1>(0);
+        SetFlag<HardEvent::M_MTE1>(1);
+    }
+
+    __aicore__ inline void Stop()
+    {
+        WaitFlag<HardEvent::M_MTE1>(0);
+        WaitFlag<HardEvent::M_MTE1>(1);
+    }
+
+    // result (m, n) in L0C = left (m, k) right (k, n), or += if `is_sum`.
+    __aicore__ inline void Multiply(const LocalTensor<float>& result, const Operand& left, const Operand& right,
+                                    bool is_sum = false)
+    {
+        const LocalTensor<half> a = left_.GetWithOffset<half>(left_bytes_ / sizeof(half), turn_ * left_bytes_);
+        const LocalTensor<half> b = right_.GetWithOffset<half>(right_bytes_ / sizeof(half), turn_ * right_bytes_);
+        WaitFlag<HardEvent::M_MTE1>(turn_);
+        LoadFractals(a, left, false);
+        LoadFractals(b, right, true);
+        SetFlag<HardEvent::MTE1_M>(turn_);
+        WaitFlag<HardEvent::MTE1_M>(turn_);
+        if (is_sum && left.Rows() * right.Columns() < FEW_FRACTALS * FRACTAL_SIZE) {
+            PipeBarrier<PIPE_M>();  // what Ascend C asks for between small products with one result
+        }
+        MmadParams product;
+        product.m = left.Rows();
+        product.n = right.Columns();
+        product.k = left.Columns();
+        product.cmatrixInitVal = !is_sum;
+        Mmad(result, a, b, product);
+        SetFlag<HardEvent::M_MTE1>(turn_);
+        turn_ = 1 - turn_;
+    }
+
+private:
+    TBuf<TPosition::A2> left_;
+    TBuf<TPosition::B2> right_;
+    int32_t left_bytes_, right_bytes_;
+    int32_t turn_ = 0;
+};
+
+}  // namespace sfm

@@ -20,16 +20,18 @@ public:
     {
         const int32_t offset = end_;
         end_ += (count * static_cast<int32_t>(sizeof(T)) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        peak_ = peak_ > end_ ? peak_ : end_;
         return memory_.template GetWithOffset<T>(count, offset);
     }
 
     __aicore__ inline int32_t Mark() const { return end_; }
     __aicore__ inline void Reset(int32_t mark) { end_ = mark; }
+    __aicore__ inline int32_t Peak() const { return peak_; }  // the most bytes that were taken at once
 
 private:
     static constexpr int32_t ALIGNMENT = 512;  // a fractal's
     TBuf<position> memory_;
-    int32_t end_ = 0;
+    int32_t end_ = 0, peak_ = 0;
 };
 
 // The memories of a core, whole.

@@ -1,0 +1,125 @@
+// How many bytes of each on-chip memory the kernels take: what their Init functions add up to (a test compares).
+
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "../op_kernel/tiling.h"
+
+namespace sfm {
+
+constexpr int64_t HALF = 2, FLOAT = 4, TILE_NUMBERS = 256, LANE_COUNT = 64;
+
+struct Bytes {
+    int64_t l1 = 0, unified = 0, l0c = 0, l0 = 0;  // l0: half of L0A or of L0B, whichever holds more
+};
+
+// Adds up buffers as an Arena lays them out.
+class Sum {
+public:
+    Sum& Add(int64_t count, int64_t size, int64_t times = 1)
+    {
+        constexpr int64_t alignment = 512;
+        bytes_ += times * ((count * size + alignment - 1) / alignment * alignment);
+        return *this;
+    }
+    int64_t Value() const { return bytes_; }
+
+private:
+    int64_t bytes_ = 0;
+};
+
+struct Counts {
+    int64_t keys, values, square, state, piece;
+    explicit Counts(const Tiling& sizes)
+        : keys(int64_t(sizes.chunk) * sizes.key_dim), values(int64_t(sizes.chunk) * sizes.value_dim),
+          square(int64_t(sizes.chunk) * sizes.chunk), state(int64_t(sizes.key_dim) * sizes.value_dim),
+          piece(std::min<int64_t>(state, 64 * 128)) {}
+};
+
+inline int64_t PreparedL1(const Tiling& sizes)
+{
+    return Sum().Add(sizes.chunks_per_group * Counts(sizes).square, HALF, 5).Value();
+}
+
+inline Bytes PreparationBytes(const Tiling& sizes)
+{
+    const Counts counts(sizes);
+    constexpr int64_t most_results = 64 * 64, most_terms = 7 * 8;
+    const Sum tiles = Sum().Add(LANE_COUNT * TILE_NUMBERS, HALF, 2);
+    Sum scores = tiles, lanes = tiles;
+    scores.Add(counts.square, FLOAT).Add(most_results, FLOAT, 3).Add(most_results, HALF, 6);
+    scores.Add(sizes.chunk * 8, FLOAT, 2).Add(sizes.chunk, FLOAT, 2);
+    lanes.Add(TILE_NUMBERS * LANE_COUNT, FLOAT).Add(TILE_NUMBERS * LANE_COUNT, HALF).Add(most_terms * LANE_COUNT, FLOAT);
+    Bytes bytes;
+    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Value();
+    bytes.unified = std::max(scores.Value(), lanes.Value());
+    bytes.l0c = Sum().Add(4 * most_results, FLOAT).Value();
+    return bytes;
+}
+
+inline Bytes StatePassBytes(const Tiling& sizes)
+{
+    const Counts counts(sizes);
+    const int64_t rows = int64_t(sizes.chunks_per_group) * 5 * sizes.chunk;
+    Bytes bytes;
+    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 2).Add(3 * counts.keys, HALF, 2)
+                   .Add(counts.state, HALF).Add(counts.values, HALF, 2).Add(3 * counts.square, HALF, 2).Value();
+    bytes.l0c = Sum().Add(counts.keys, FLOAT, 2).Add(counts.values, FLOAT, 3).Add(counts.state, FLOAT).Value();
+    bytes.unified = Sum().Add(TILE_NUMBERS, HALF).Add(rows, HALF).Add(sizes.chunks_per_group * 8, FLOAT)
+                        .Add(3 * sizes.chunk * 16, HALF).Add(counts.state, HALF).Add(counts.piece, FLOAT).Add(counts.keys, HALF, 2)
+                        .Add(std::max(counts.values, counts.square), HALF).Add(counts.values, HALF).Value();
+    return bytes;
+}
+
+inline Bytes GradientPassBytes(const Tiling& sizes)
+{
+    const Counts counts(sizes);
+    const int64_t chunk = sizes.chunk, dots = (3 * chunk + sizes.value_dim) * 16;
+    const int64_t most_values = std::max(2 * counts.square, std::max(counts.keys, counts.values));
+    const int64_t product = std::max(std::max(counts.state, dots), std::max(counts.keys, counts.values));
+    const int64_t rows = 2 * std::max(counts.keys, counts.values), changes = counts.piece + counts.state / 2;
+    const int64_t work = std::max(std::max(4 * counts.square, rows), std::max(dots, changes));
+    Bytes bytes;
+    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 4).Add(counts.state, HALF, 4).Add(counts.keys, HALF, 3)
+                   .Add(2 * counts.keys, HALF, 3).Add(counts.values, HALF, 3).Add(2 * counts.values, HALF).Add(counts.values, HALF)
+                   .Add(counts.square, HALF, 2).Add(2 * counts.square, HALF).Add(counts.square, HALF)
+                   .Add(5 * counts.square, HALF).Value();
+    bytes.l0c = Sum().Add(product, FLOAT, 2).Add(counts.keys, FLOAT, 2).Value();
+    bytes.unified = Sum().Add(TILE_NUMBERS, HALF).Add(TILE_NUMBERS, FLOAT, 2).Add(counts.square, FLOAT, 2)
+                        .Add(most_values, HALF, 2).Add(5 * chunk, HALF, 2).Add(chunk * 8, FLOAT, 2).Add(chunk, FLOAT, 4)
+                        .Add(8, FLOAT, 2).Add(5 * chunk * 16, HALF).Add(5 * chunk + sizes.value_dim, FLOAT).Add(work, FLOAT).Value();
+    return bytes;
+}
+
+inline Bytes KernelBytes(const Tiling& sizes, bool is_backward)
+{
+    const Counts counts(sizes);
+    const Bytes preparation = PreparationBytes(sizes), pass = is_backward ? GradientPassBytes(sizes) : StatePassBytes(sizes);
+    Bytes bytes;
+    bytes.l1 = PreparedL1(sizes) + std::max(preparation.l1, pass.l1);
+    bytes.unified = Sum().Add(counts.state, FLOAT).Value() + std::max(preparation.unified, pass.unified);
+    bytes.l0c = std::max(preparation.l0c, pass.l0c);
+    bytes.l0 = HALF * std::max(std::max(counts.keys, counts.values), std::max(counts.square, counts.state));
+    return bytes;
+}
+
+inline bool Fits(const Bytes& bytes, const Bytes& memory)
+{
+    return bytes.l1 <= memory.l1 && bytes.unified <= memory.unified && bytes.l0c <= memory.l0c && bytes.l0 <= memory.l0;
+}
+
+// The most chunks whose tiles are inverted at once: no more than there are lanes and chunks, and as fit; 0 if not even one does.
+inline int32_t ChunksPerGroup(Tiling sizes, const Bytes& memory, bool is_backward)
+{
+    const int32_t most = std::min<int32_t>(LANE_COUNT / (sizes.chunk / 16), sizes.num_chunks);
+    for (sizes.chunks_per_group = most; sizes.chunks_per_group > 0; --sizes.chunks_per_group) {
+        if (Fits(KernelBytes(sizes, is_backward), memory)) {
+            break;
+        }
+    }
+    return sizes.chunks_per_group;
+}
+
+}  // namespace sfm

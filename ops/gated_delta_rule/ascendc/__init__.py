@@ -1,1 +1,1 @@
-"""The gated delta rule in Ascend C: kernels for the 910 and the 910B, and how MindSpore calls them."""
+"""The gated delta rule in Ascend C: kernels for the 910, what surrounds them, and how the simulator runs them."""

@@ -13,6 +13,7 @@ from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
 from sfm_ms.ops.gated_delta_rule.chunked import MIN_LOG_DECAY, running_product, running_sum, sum_before, sum_from
+from sfm_ms.ops.gated_delta_rule.layout import split
 
 BLOCK = 8  # fp32 numbers in 32 bytes, which a vector instruction repeats
 LEAST_BETA = 1e-30  # its logarithm is finite
@@ -55,8 +56,8 @@ class Decays(nn.Cell):
         return arrays, sign_NMC.reshape(num_batch, num_heads, -1, 1).swapaxes(1, 2)
 
     def by_chunks(self, x_BTH):
-        x_BHT = filled_up(x_BTH, self.chunk_size).swapaxes(1, 2)
-        return x_BHT.reshape(x_BHT.shape[0] * x_BHT.shape[1], -1, self.chunk_size)
+        num_batch, _, num_heads = x_BTH.shape
+        return split(x_BTH, self.chunk_size).reshape(num_batch * num_heads, -1, self.chunk_size)
 
 
 class Gradients(nn.Cell):
@@ -79,14 +80,6 @@ class Gradients(nn.Cell):
 def by_columns(matrix: np.ndarray) -> np.ndarray:
     """The Cube's order: 16 columns after 16 columns."""
     return np.stack(np.split(matrix, matrix.shape[1] // 16, 1))
-
-
-def filled_up(x, chunk_size):
-    """x (B, T, ...) with zeros up to a whole number of chunks."""
-    missing = -x.shape[1] % chunk_size
-    if missing == 0:
-        return x
-    return ops.concat((x, ops.zeros((x.shape[0], missing, *x.shape[2:]), x.dtype)), 1)
 
 
 def in_blocks(x):

@@ -16,6 +16,12 @@ KERNELS = Path(__file__).with_name("op_kernel")
 LANES, TILE = 64, 16  # tiles of N that are inverted at once, and their side
 
 
+def tiling(num_heads, num_sequences, num_chunks, chunks_per_group, chunk_size, key_dim, value_dim, scale=1.0) -> bytes:
+    """The struct of op_kernel/tiling.h; the forward kernel keeps what the gradient needs."""
+    sizes = (num_heads, num_sequences, num_chunks, chunks_per_group, chunk_size, key_dim, value_dim)
+    return struct.pack("<7ifi", *sizes, scale, True)
+
+
 class Simulated:
     """One call of the operator. q, k, v (fp16), beta, log_decay, sign, initial_state (fp32): shapes as in `gated_delta_rule`.
 
@@ -56,7 +62,7 @@ class Simulated:
         saved = self.forward_launch.outputs[-2:]
         gradients = [self.signed(self.filled_up(d_out)), d_final_state]
         arguments = [self.q, self.k, *self.decays, *saved, *gradients, *outputs]
-        return self.simulate("gated_delta_rule_backward", arguments, LANES // (chunk_size // TILE) // 2)
+        return self.simulate("gated_delta_rule_backward", arguments, LANES // (chunk_size // TILE) // 2)  # as many fit in L1
 
     def backward(self, d_out, d_final_state) -> list[np.ndarray]:
         """Gradients with respect to q, k, v, beta, log_decay and the initial state."""
@@ -66,9 +72,8 @@ class Simulated:
         return [*(x[:, : self.num_steps] for x in (d_q, d_k, self.signed(d_v))), d_beta, d_log_decay, d_state]
 
     def simulate(self, kernel: str, arguments, chunks_per_group: int) -> Report:
-        num_heads = self.q.shape[2]
-        tiling = struct.pack("<2i2i3ifi", num_heads, *self.sizes[:2], chunks_per_group, *self.sizes[2:], self.scale, True)
-        return simulate(KERNELS / f"{kernel}.cpp", kernel, self.chip, arguments, tiling=tiling, **self.launch)
+        sizes = tiling(self.q.shape[2], *self.sizes[:2], chunks_per_group, *self.sizes[2:], self.scale)
+        return simulate(KERNELS / f"{kernel}.cpp", kernel, self.chip, arguments, tiling=sizes, **self.launch)
 
     def filled_up(self, x):
         missing = -x.shape[1] % self.chunk_size

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
 import pytest
 
 from sfm_ms.ops import ascendc_sim
-from sfm_ms.ops.gated_delta_rule.ascendc.simulated import KERNELS
+from sfm_ms.ops.gated_delta_rule.ascendc.simulated import KERNELS, tiling
 
 pytestmark = pytest.mark.skipif(bool(ascendc_sim.why_not()), reason=ascendc_sim.why_not())
 
 PROBE = """
+#include "OP_KERNEL/core.h"
 #include "OP_KERNEL/gradient_pass.h"
 #include "OP_KERNEL/state_pass.h"
 #include "OP_HOST/budget.h"
@@ -22,21 +21,9 @@ void Compare(GM_ADDR out, GM_ADDR tiling, bool is_backward)
 {
     Problem problem;
     problem.sizes = *reinterpret_cast<__gm__ sfm::Tiling*>(tiling);
-    AscendC::TPipe pipe;
-    sfm::Cube cube;
-    sfm::Prepared prepared;
-    sfm::Chip chip;
-    chip.Init(pipe, cube);
-    prepared.Init(chip.l1, problem.sizes);
-    const auto state = chip.unified.Take<float>(problem.sizes.key_dim * problem.sizes.value_dim);
-    sfm::Preparation preparation(problem, prepared, cube);
-    Pass pass(problem, prepared, cube);
-    const int32_t l1 = chip.l1.Mark(), unified = chip.unified.Mark();
-    preparation.Init(chip.l1, chip.unified, chip.l0c);
-    chip.l1.Reset(l1);
-    chip.unified.Reset(unified);
-    chip.l0c.Reset(0);
-    pass.Init(state, chip.l1, chip.unified, chip.l0c);
+    sfm::Core<Problem, Pass> core(problem);
+    core.Init();
+    const sfm::Chip& chip = core.chip;
 
     const sfm::Bytes bytes = sfm::KernelBytes(problem.sizes, is_backward);
     sfm::Bytes memory;
@@ -67,9 +54,9 @@ extern "C" __global__ __aicore__ void backward(GM_ADDR out, GM_ADDR workspace, G
 
 def probe(kernel, chunk, key_dim, value_dim, group, num_chunks=99):
     source = PROBE.replace("OP_KERNEL", str(KERNELS)).replace("OP_HOST", str(KERNELS.with_name("op_host")))
-    tiling = struct.pack("<7ifi", 1, 1, num_chunks, group, chunk, key_dim, value_dim, 1.0, 1)
+    sizes = tiling(1, 1, num_chunks, group, chunk, key_dim, value_dim)
     numbers = ascendc_sim.Output((8,), np.int32)
-    report = ascendc_sim.simulate(source, kernel, "910A", [numbers], tiling=tiling, allow=("out_of_range",))
+    report = ascendc_sim.simulate(source, kernel, "910A", [numbers], tiling=sizes, allow=("out_of_range",))
     return list(report.outputs[0])
 
 

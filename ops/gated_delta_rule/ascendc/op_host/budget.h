@@ -9,7 +9,7 @@
 
 namespace sfm {
 
-constexpr int64_t HALF = 2, FLOAT = 4, TILE_NUMBERS = 256, LANE_COUNT = 64;
+constexpr int64_t HALF = 2, FLOAT = 4;
 
 struct Bytes {
     int64_t l1 = 0, unified = 0, l0c = 0, l0 = 0;  // l0: half of L0A or of L0B, whichever holds more
@@ -47,11 +47,11 @@ inline Bytes PreparationBytes(const Tiling& sizes)
 {
     const Counts counts(sizes);
     constexpr int64_t most_results = 64 * 64, most_terms = 7 * 8;
-    const Sum tiles = Sum().Add(LANE_COUNT * TILE_NUMBERS, HALF, 2);
+    const Sum tiles = Sum().Add(LANES * TILE_SIZE, HALF, 2);
     Sum scores = tiles, lanes = tiles;
     scores.Add(counts.square, FLOAT).Add(most_results, FLOAT, 3).Add(most_results, HALF, 6);
     scores.Add(sizes.chunk * 8, FLOAT, 2).Add(sizes.chunk, FLOAT, 2);
-    lanes.Add(TILE_NUMBERS * LANE_COUNT, FLOAT).Add(TILE_NUMBERS * LANE_COUNT, HALF).Add(most_terms * LANE_COUNT, FLOAT);
+    lanes.Add(TILE_SIZE * LANES, FLOAT).Add(TILE_SIZE * LANES, HALF).Add(most_terms * LANES, FLOAT);
     Bytes bytes;
     bytes.l1 = Sum().Add(counts.keys, HALF, 4).Value();
     bytes.unified = std::max(scores.Value(), lanes.Value());
@@ -67,7 +67,7 @@ inline Bytes StatePassBytes(const Tiling& sizes)
     bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 2).Add(3 * counts.keys, HALF, 2)
                    .Add(counts.state, HALF).Add(counts.values, HALF, 2).Add(3 * counts.square, HALF, 2).Value();
     bytes.l0c = Sum().Add(counts.keys, FLOAT, 2).Add(counts.values, FLOAT, 3).Add(counts.state, FLOAT).Value();
-    bytes.unified = Sum().Add(TILE_NUMBERS, HALF).Add(rows, HALF).Add(sizes.chunks_per_group * 8, FLOAT)
+    bytes.unified = Sum().Add(TILE_SIZE, HALF).Add(rows, HALF).Add(sizes.chunks_per_group * 8, FLOAT)
                         .Add(3 * sizes.chunk * 16, HALF).Add(counts.state, HALF).Add(counts.piece, FLOAT).Add(counts.keys, HALF, 2)
                         .Add(std::max(counts.values, counts.square), HALF).Add(counts.values, HALF).Value();
     return bytes;
@@ -87,7 +87,7 @@ inline Bytes GradientPassBytes(const Tiling& sizes)
                    .Add(counts.square, HALF, 2).Add(2 * counts.square, HALF).Add(counts.square, HALF)
                    .Add(5 * counts.square, HALF).Value();
     bytes.l0c = Sum().Add(product, FLOAT, 2).Add(counts.keys, FLOAT, 2).Value();
-    bytes.unified = Sum().Add(TILE_NUMBERS, HALF).Add(TILE_NUMBERS, FLOAT, 2).Add(counts.square, FLOAT, 2)
+    bytes.unified = Sum().Add(TILE_SIZE, HALF).Add(TILE_SIZE, FLOAT, 2).Add(counts.square, FLOAT, 2)
                         .Add(most_values, HALF, 2).Add(5 * chunk, HALF, 2).Add(chunk * 8, FLOAT, 2).Add(chunk, FLOAT, 4)
                         .Add(8, FLOAT, 2).Add(5 * chunk * 16, HALF).Add(5 * chunk + sizes.value_dim, FLOAT).Add(work, FLOAT).Value();
     return bytes;
@@ -113,7 +113,7 @@ inline bool Fits(const Bytes& bytes, const Bytes& memory)
 // The most chunks whose tiles are inverted at once: no more than there are lanes and chunks, and as fit; 0 if not even one does.
 inline int32_t ChunksPerGroup(Tiling sizes, const Bytes& memory, bool is_backward)
 {
-    const int32_t most = std::min<int32_t>(LANE_COUNT / (sizes.chunk / 16), sizes.num_chunks);
+    const int32_t most = std::min<int32_t>(LANES / (sizes.chunk / TILE), sizes.num_chunks);
     for (sizes.chunks_per_group = most; sizes.chunks_per_group > 0; --sizes.chunks_per_group) {
         if (Fits(KernelBytes(sizes, is_backward), memory)) {
             break;

@@ -1,59 +1,29 @@
 // The gradient of the gated delta rule. A core takes whole sequences, from the last chunk to the first, and keeps the gradient
 // with respect to the state on chip.
 
-#include "kernel_operator.h"
+#include "core.h"
 #include "gradient_pass.h"
-#include "preparation.h"
 
 namespace sfm {
 
-class Backward {
-public:
-    __aicore__ inline Backward(const GradientProblem& problem)
-        : problem_(problem), preparation_(problem_, prepared_, cube_), pass_(problem_, prepared_, cube_) {}
-
-    __aicore__ inline void Init()
-    {
-        const Tiling& sizes = problem_.sizes;
-        chip_.Init(pipe_, cube_);
-        prepared_.Init(chip_.l1, sizes);
-        d_state_ = chip_.unified.Take<float>(sizes.key_dim * sizes.value_dim);
-        const int32_t l1 = chip_.l1.Mark(), unified = chip_.unified.Mark();
-        preparation_.Init(chip_.l1, chip_.unified, chip_.l0c);
-        chip_.l1.Reset(l1);
-        chip_.unified.Reset(unified);
-        chip_.l0c.Reset(0);
-        pass_.Init(d_state_, chip_.l1, chip_.unified, chip_.l0c);
-    }
-
-    __aicore__ inline void Process()
-    {
-        const Tiling& sizes = problem_.sizes;
-        const int32_t state_size = sizes.key_dim * sizes.value_dim;
-        cube_.Start();
-        pass_.Clear();
-        for (int32_t sequence = GetBlockIdx(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
-            LoadState(d_state_, problem_.d_final_state[static_cast<int64_t>(sequence) * state_size], sizes);
-            for (int32_t end = sizes.num_chunks; end > 0; end = (end - 1) / sizes.chunks_per_group * sizes.chunks_per_group) {
-                const int32_t first = (end - 1) / sizes.chunks_per_group * sizes.chunks_per_group;
-                preparation_.Run(sequence, first, end - first);
-                pass_.Run(sequence, first, end - first);
-            }
-            StoreState(problem_.d_state[static_cast<int64_t>(sequence) * state_size], d_state_, sizes);
+__aicore__ inline void Process(Core<GradientProblem, GradientPass>& core)
+{
+    const GradientProblem& problem = core.problem;
+    const Tiling& sizes = problem.sizes;
+    core.cube.Start();
+    core.pass.Clear();
+    for (int32_t sequence = GetBlockIdx(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
+        LoadState(core.state, problem.d_final_state[core.StateStart(sequence)], sizes);
+        for (int32_t end = sizes.num_chunks; end > 0;) {
+            const int32_t first = (end - 1) / sizes.chunks_per_group * sizes.chunks_per_group;
+            core.preparation.Run(sequence, first, end - first);
+            core.pass.Run(sequence, first, end - first);
+            end = first;
         }
-        cube_.Stop();
+        StoreState(problem.d_state[core.StateStart(sequence)], core.state, sizes);
     }
-
-private:
-    TPipe pipe_;
-    GradientProblem problem_;
-    Prepared prepared_;
-    Cube cube_;
-    Preparation preparation_;
-    GradientPass pass_;
-    Chip chip_;
-    LocalTensor<float> d_state_;
-};
+    core.cube.Stop();
+}
 
 }  // namespace sfm
 
@@ -85,7 +55,7 @@ extern "C" __global__ __aicore__ void gated_delta_rule_backward(
     sfm::Set(problem.d_v, d_v);
     sfm::Set(problem.d_state, d_state);
     sfm::Set(problem.sums, sums);
-    sfm::Backward backward(problem);
-    backward.Init();
-    backward.Process();
+    sfm::Core<sfm::GradientProblem, sfm::GradientPass> core(problem);
+    core.Init();
+    sfm::Process(core);
 }

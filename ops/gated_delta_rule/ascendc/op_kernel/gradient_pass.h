@@ -207,14 +207,15 @@ private:
         return halves;
     }
 
-    // The first numbers of `work_` as the sum of two halves, on to L1 one after the other.
-    __aicore__ inline void SendBoth(const LocalTensor<half>& to, const LocalTensor<float>& rounded, int32_t count)
+    // x as the sum of two halves, on to L1 one after the other. `x` is lost.
+    __aicore__ inline void SendBoth(const LocalTensor<half>& to, const LocalTensor<float>& x, const LocalTensor<float>& rounded,
+                                    int32_t count)
     {
-        Cast(rounded, SendFloats(to, work_, count), RoundMode::CAST_NONE, count);
+        Cast(rounded, SendFloats(to, x, count), RoundMode::CAST_NONE, count);
         Settle();
-        Sub(work_, work_, rounded, count);
+        Sub(x, x, rounded, count);
         Settle();
-        SendFloats(to[count], work_, count);
+        SendFloats(to[count], x, count);
     }
 
     __aicore__ inline void Receive(const LocalTensor<float>& to, int32_t count)
@@ -263,7 +264,7 @@ private:
         cube_.Multiply(d_y, Transposed(prepared_.Of(prepared_.p, index)), Values(d_out_[slot]));
         cube_.Multiply(d_y, Keys(scaled_[KEYS_KEPT]), State(cube_d_state_[turn_]), true);
         Receive(work_, num_values_);
-        SendBoth(d_y_, work_[num_values_], num_values_);
+        SendBoth(d_y_, work_, work_[num_values_], num_values_);
         const LocalTensor<float> d_r = Claim();
         cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.t_high, index)), Values(d_y_));
         cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.t_high, index)), Values(d_y_[num_values_]), true);
@@ -350,7 +351,6 @@ private:
         Settle();
     }
 
-
     // kk = M B, where B has ones above the diagonal: (M B)_it = sum over j < t of M_ij. Then the columns of kk, i >= t, and qk.
     __aicore__ inline void SumPairs(const LocalTensor<float>& kk, const LocalTensor<float>& qk,
                                     const LocalTensor<float>& minus_beta)
@@ -359,7 +359,7 @@ private:
         Settle();
         MultiplyColumns(kk, minus_beta, chunk_);
         Settle();
-        SendBoth(pairs_, gamma_, size_);
+        SendBoth(pairs_, kk, gamma_, size_);
         const LocalTensor<float> sums = Claim();
         cube_.Multiply(sums, Square(pairs_), Square(prefix_));
         cube_.Multiply(sums, Square(pairs_[size_]), Square(prefix_), true);
@@ -397,7 +397,7 @@ private:
         Copy(read_, d_k_);
         cube_.Multiply(Claim(), Values(scaled_y_), Transposed(State(cube_d_state_[1 - turn_])));
         Receive(work_, num_keys_);
-        SendBoth(kept_, work_[num_keys_], num_keys_);
+        SendBoth(kept_, work_, work_[num_keys_], num_keys_);
         Dots(slot);
         cube_.Multiply(d_q_, Square(d_qk_), k, true);
         cube_.Multiply(d_k_, diagonals_.Of(0, BETA), Keys(kept_), true);
@@ -413,7 +413,7 @@ private:
         FromCube(work_, sum, num_keys_);
         order_.Then<HardEvent::V_M>();
         Settle();
-        SendBoth(to, work_[num_keys_], num_keys_);
+        SendBoth(to, work_, work_[num_keys_], num_keys_);
     }
 
     // Products of rows with rows: the diagonals of products, 16 x 16 at a time.

@@ -8,14 +8,12 @@
 #pragma once
 
 #include "kernel_operator.h"
+#include "tiling.h"
 
 namespace sfm {
 
 using namespace AscendC;
 
-constexpr int32_t TILE = 16;
-constexpr int32_t LANES = 64;
-constexpr int32_t TILE_SIZE = TILE * TILE;
 constexpr uint8_t ELEMENT = LANES * sizeof(float) / 32;  // stride from (i, j) to (i, j + 1), in blocks of 32 bytes
 constexpr uint8_t ROW = TILE * ELEMENT;                  // ... to (i + 1, j)
 

@@ -1,10 +1,13 @@
-// What the host tells the kernels: sizes, in elements. The host's tiling function fills it in, the kernel reads it.
+// What host and kernels both know, and what the host tells the kernels: sizes, in elements. The host's tiling function fills it in, the kernel reads it.
 
 #pragma once
 
 #include <cstdint>
 
 namespace sfm {
+
+constexpr int32_t TILE = 16, TILE_SIZE = TILE * TILE;  // of a triangular matrix that is inverted by substitution
+constexpr int32_t LANES = 64;                          // tiles that are inverted at once
 
 struct Tiling {
     int32_t num_heads, num_sequences;          // heads of a batch row, and of all rows

@@ -15,7 +15,7 @@ using namespace AscendC;
 template <typename X>
 class SignedScan {
 public:
-    __aicore__ inline SignedScan(const ScanTiling& sizes) : sizes_(sizes), step_(sizes.is_reversed ? -1 : 1) {}
+    __aicore__ inline SignedScan(const ScanTiling& sizes) : sizes_(sizes) {}
 
     __aicore__ inline void Init(GM_ADDR x, GM_ADDR decay, GM_ADDR state, GM_ADDR out)
     {
@@ -95,7 +95,7 @@ private:
         ToFloat(sums, x, steps * count);
         LocalTensor<float> before = last;
         for (int32_t i = 0; i < steps; ++i) {
-            const int32_t row = (step_ > 0 ? i : steps - 1 - i) * count;
+            const int32_t row = (sizes_.is_reversed ? steps - 1 - i : i) * count;
             Mul(term, decay[row], before, count);
             PipeBarrier<PIPE_V>();
             Add(sums[row], sums[row], term, count);
@@ -140,7 +140,6 @@ private:
     }
 
     const ScanTiling sizes_;
-    const int32_t step_;
     TPipe pipe_;
     GlobalTensor<X> x_, out_;                // (B, T, D)
     GlobalTensor<float> decay_, state_;      // (B, T, D), (B, D)

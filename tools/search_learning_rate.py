@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 from pathlib import Path
 
 from sfm_ms.recipe import load
@@ -37,12 +38,14 @@ def main() -> None:
 def at_rate(name: str, overrides: list[str], rate: float, steps: int) -> Recipe:
     plain = load(name, overrides)
     final = min(rate, plain.optimizer.final_learning_rate)
+    validate_every = min(steps, plain.training.validate_every)
     changes = (
         f"name={plain.name}-{rate:g}",
         f"optimizer.learning_rate={rate}",
         f"optimizer.final_learning_rate={final}",
         f"training.steps={steps}",
-        f"training.validate_every={min(steps, plain.training.validate_every)}",
+        f"training.validate_every={validate_every}",
+        f"training.log_every={math.gcd(validate_every, plain.training.log_every)}",
     )
     return load(name, [*overrides, *changes])
 

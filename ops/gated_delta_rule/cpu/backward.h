@@ -1,4 +1,4 @@
-// The gradient of the gated delta rule of one head: states and X of all chunks once more, then chunks from the last to the
+// The gradient of the gated delta rule of one head: all states and errors once more, then chunks from the last to the
 // first with the gradient with respect to the state. README.md derives it.
 #pragma once
 
@@ -11,14 +11,14 @@ class Backward {
   explicit Backward(const Sizes& s)
       : s(s), size(s.chunk), num_chunks((s.time + size - 1) / size), chunk(arena, s), key(chunk.key), value(chunk.value),
         states(arena.matrix(num_chunks * key, value)), errors(arena.matrix(num_chunks * size, value)),
-        x(arena.matrix(num_chunks * size, value)), d_state(arena.matrix(key, value)), p(arena.matrix(size, size)),
-        d_p(arena.matrix(size, size)), d_a(arena.matrix(size, size)), d_out(arena.matrix(size, value)),
-        y(arena.matrix(size, value)), d_q(arena.matrix(size, key)), d_k(arena.matrix(size, key)),
-        d_kept(arena.matrix(size, key)), x_transposed(arena.matrix(value, size)), state_transposed(arena.matrix(value, key)),
-        wide_x_transposed(arena.matrix<double>(value, size)), minus_d_a(arena.matrix<double>(size, size)),
-        pairs(arena.matrix<double>(size, size)), below(arena.vector<double>(size)), minus_beta_since(arena.vector(size)),
-        of_since(arena.vector(size)), of_until(arena.vector(size)), d_beta(arena.vector(size)),
-        d_log_decay(arena.vector(size)) {}
+        d_state(arena.matrix(key, value)), x(arena.matrix(size, value)), p(arena.matrix(size, size)),
+        d_p(arena.matrix(size, size)), minus_d_kk(arena.matrix(size, size)), d_out(arena.matrix(size, value)),
+        y(arena.matrix(size, value)), d_v(arena.matrix(size, value)), d_q(arena.matrix(size, key)),
+        d_k(arena.matrix(size, key)), d_kept(arena.matrix(size, key)), x_transposed(arena.matrix(value, size)),
+        state_transposed(arena.matrix(value, key)), wide_x_transposed(arena.matrix<double>(value, size)),
+        wide_minus_d_kk(arena.matrix<double>(size, size)), pairs(arena.matrix<double>(size, size)),
+        below(arena.vector<double>(size)), of_since(arena.vector(size)), of_until(arena.vector(size)),
+        d_beta(arena.vector(size)), d_log_decay(arena.vector(size)) {}
 
   void run(const Inputs& in, const float* d_out_all, const float* d_final_state, const Gradients& to, int64_t index) {
     const Head head(s, index);
@@ -29,11 +29,12 @@ class Backward {
       const int64_t at_value = head.value_offset + start * head.value_stride;
       const int64_t at_scalar = head.scalar_offset + start * head.scalar_stride;
       chunk.load(s, in, head, start, count(n));
+      chunk.load_q(s, in, head, start, count(n));
       load_rows(d_out_all + at_value, head.value_stride, count(n), s.value, d_out, size);
-      differentiate(states.at(n * key, 0), errors.at(start, 0), x.at(start, 0));
+      differentiate(states.at(n * key, 0), errors.at(start, 0));
       store_rows(d_q, to.q + at_key, head.key_stride, count(n), s.key);
       store_rows(d_k, to.k + at_key, head.key_stride, count(n), s.key);
-      store_rows(y, to.v + at_value, head.value_stride, count(n), s.value);
+      store_rows(d_v, to.v + at_value, head.value_stride, count(n), s.value);
       store_rows({d_beta, 1}, to.beta + at_scalar, head.scalar_stride, count(n), 1);
       store_rows({d_log_decay, 1}, to.log_decay + at_scalar, head.scalar_stride, count(n), 1);
     }
@@ -43,57 +44,56 @@ class Backward {
  private:
   int count(int64_t n) const { return n < num_chunks - 1 ? size : static_cast<int>(s.time - n * size); }
 
-  // States before all chunks, and for all tokens X and the errors, which X is a solution for.
+  // States before all chunks, and the errors of all tokens.
   void restore_states(const Inputs& in, const Head& head) {
     load_rows(in.initial_state + head.state_offset, s.value, s.key, s.value, states, key);
     for (int64_t n = 0; n < num_chunks; ++n) {
-      const Matrix state = states.at(n * key, 0), x_n = x.at(n * size, 0), errors_n = errors.at(n * size, 0);
+      const Matrix state = states.at(n * key, 0), errors_n = errors.at(n * size, 0);
       const int64_t at_value = head.value_offset + n * size * head.value_stride;
       chunk.load(s, in, head, n * size, count(n));
       load_rows(in.v + at_value, head.value_stride, count(n), s.value, errors_n, size);
-      chunk.write(state, errors_n, x_n);
+      chunk.write(state, errors_n, x);
       if (n == num_chunks - 1) return;
       const Matrix next = states.at((n + 1) * key, 0);
       memcpy(next.data, state.data, sizeof(float) * key * value);
-      chunk.advance(x_n, next);
+      chunk.advance(x, next);
     }
   }
 
   // All gradients of a chunk, and d_state moved from its end to its start.
-  void differentiate(Matrix state, Matrix errors_n, Matrix x_n) {
+  void differentiate(Matrix state, Matrix errors_n) {
     chunk.scores(s.scale, p);
-    differentiate_writes(x_n);
-    differentiate_reads(state, x_n);
+    scale_rows(errors_n, chunk.beta, 1.0f, x, size, value);
+    differentiate_writes();
+    differentiate_reads(state);
     differentiate_decays(state);
-    for (int i = 0; i < size; ++i)
-      d_beta[i] = dot(y.row(i), errors_n.row(i), value) - dot(minus_d_a.row(i), chunk.kk.row(i), tile_end(i));
+    for (int i = 0; i < size; ++i) d_beta[i] = dot(y.row(i), errors_n.row(i), value);
     differentiate_pairs();
     move_d_state();
-    scale_rows(y, chunk.beta, 1.0f, y, size, value);  // with respect to V
   }
 
-  // y = (I + A)^-T (P^T dO + diag(until) K dS'), dP = lower(dO X^T), dA = -strictly_lower(Y X^T)
-  void differentiate_writes(Matrix x_n) {
+  // y, with respect to X, = (I + A)^-T (P^T dO + diag(until) K dS'); dV = diag(beta) y; dP = lower(dO X^T);
+  // with respect to kk: -strictly_lower(dV X^T)
+  void differentiate_writes() {
     product<Left::transposed, Result::replaced, Triangle::lower_left>(p, d_out, y, size, size, value);
     product<Left::as_is, Result::added>(chunk.k_times(chunk.decays.until), d_state, y, size, key, value);
-    chunk.solve_back(y);
-    transpose(x_n, x_transposed, size, value);
-    convert(x_transposed, wide_x_transposed, value, size);
+    chunk.write_back(y, d_v);
+    transpose(x, x_transposed, size, value);
     product<Left::as_is, Result::replaced, Triangle::lower_result>(d_out, x_transposed, d_p, size, value, size);
+    convert(x_transposed, wide_x_transposed, value, size);
     product<Left::as_is, Result::replaced, Triangle::lower_result>(
-        chunk.solved, wide_x_transposed, minus_d_a, size, value, size);
+        chunk.beta_solution, wide_x_transposed, wide_minus_d_kk, size, value, size);
   }
 
   // d_q and d_k with respect to where Q and K read the state before, d_kept with respect to where K goes into that after.
-  void differentiate_reads(Matrix state, Matrix x_n) {
+  void differentiate_reads(Matrix state) {
     transpose(state, state_transposed, key, value);
     product(d_out, state_transposed, d_q, size, value, key);
-    product(y, state_transposed, d_k, size, value, key);
+    product(d_v, state_transposed, d_k, size, value, key);
     transpose(d_state, state_transposed, key, value);
-    product(x_n, state_transposed, d_kept, size, value, key);
-    for (int i = 0; i < size; ++i) minus_beta_since[i] = -chunk.beta[i] * chunk.decays.since[i];
+    product(x, state_transposed, d_kept, size, value, key);
     scale_rows(d_q, chunk.decays.since, s.scale, d_q, size, key);
-    scale_rows(d_k, minus_beta_since, 1.0f, d_k, size, key);
+    scale_rows(d_k, chunk.decays.since, -1.0f, d_k, size, key);
     scale_rows(d_kept, chunk.decays.until, 1.0f, d_kept, size, key);
   }
 
@@ -107,7 +107,7 @@ class Backward {
       of_until[i] = dot(d_kept.row(i), chunk.k.row(i), key);
       below[i] = 0;
       for (int j = 0; j < i; ++j)
-        pairs.row(i)[j] = double(p.row(i)[j]) * d_p.row(i)[j] - chunk.beta[i] * chunk.kk.row(i)[j] * minus_d_a.row(i)[j];
+        pairs.row(i)[j] = double(p.row(i)[j]) * d_p.row(i)[j] - chunk.kk.row(i)[j] * wide_minus_d_kk.row(i)[j];
     }
     for (int t = size - 1; t >= 0; --t) {
       d_log_decay[t] = whole + (sum_since += of_since[t]);
@@ -124,25 +124,24 @@ class Backward {
 
   // Adds to d_q and d_k what comes through Q K^T and K K^T.
   void differentiate_pairs() {
-    convert(minus_d_a, d_a, size, size);
-    scale_rows(d_a, chunk.beta, -1.0f, d_a, size, size);
-    chunk.times_gamma(d_a, 1.0f, d_a);
     chunk.times_gamma(d_p, s.scale, d_p);
-    clear_diagonal(d_a, size);
+    convert(wide_minus_d_kk, minus_d_kk, size, size);
+    chunk.times_gamma(minus_d_kk, 1.0f, minus_d_kk);
+    clear_diagonal(minus_d_kk, size);
     product<Left::as_is, Result::added, Triangle::lower_left>(d_p, chunk.k, d_q, size, size, key);
     product<Left::transposed, Result::added, Triangle::lower_left>(d_p, chunk.q, d_k, size, size, key);
-    product<Left::as_is, Result::added, Triangle::lower_left>(d_a, chunk.k, d_k, size, size, key);
-    product<Left::transposed, Result::added, Triangle::lower_left>(d_a, chunk.k, d_k, size, size, key);
+    product<Left::as_is, Result::subtracted, Triangle::lower_left>(minus_d_kk, chunk.k, d_k, size, size, key);
+    product<Left::transposed, Result::subtracted, Triangle::lower_left>(minus_d_kk, chunk.k, d_k, size, size, key);
     for (int i = 0; i < size; ++i)
       for (int j = 0; j < key; ++j) d_k.row(i)[j] += d_kept.row(i)[j];
   }
 
-  // dS = whole * dS' + scale * (diag(since) Q)^T dO - (diag(beta since) K)^T Y
+  // dS = whole * dS' + scale * (diag(since) Q)^T dO - (diag(since) K)^T dV
   void move_d_state() {
     scale(d_state, chunk.decays.whole, key, value);
     scale_rows(chunk.q, chunk.decays.since, s.scale, chunk.q, size, key);
     product<Left::transposed, Result::added>(chunk.q, d_out, d_state, key, size, value);
-    product<Left::transposed, Result::added>(chunk.k_times(minus_beta_since), y, d_state, key, size, value);
+    product<Left::transposed, Result::subtracted>(chunk.k_times(chunk.decays.since), d_v, d_state, key, size, value);
   }
 
   const Sizes s;
@@ -151,10 +150,10 @@ class Backward {
   Arena arena;
   Chunk chunk;
   const int key, value;
-  Matrix states, errors, x, d_state, p, d_p, d_a, d_out, y, d_q, d_k, d_kept, x_transposed, state_transposed;
-  MatrixOf<double> wide_x_transposed, minus_d_a, pairs;
+  Matrix states, errors, d_state, x, p, d_p, minus_d_kk, d_out, y, d_v, d_q, d_k, d_kept, x_transposed, state_transposed;
+  MatrixOf<double> wide_x_transposed, wide_minus_d_kk, pairs;
   double* below;
-  float *minus_beta_since, *of_since, *of_until, *d_beta, *d_log_decay;
+  float *of_since, *of_until, *d_beta, *d_log_decay;
 };
 
 }  // namespace

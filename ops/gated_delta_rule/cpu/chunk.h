@@ -24,28 +24,28 @@ struct Head {
   }
 };
 
-// A and the solution with it are in double precision: with equal keys and beta = 2 every step reflects the state again, and
-// in single precision the rounding of |k|^2 would grow with every step.
+// K K^T and what is solved with it are in double precision: with equal keys and beta = 2 every step reflects the state again,
+// and in single precision the rounding of |k|^2 would grow with every step.
 struct Chunk {
   int size, key, value;  // filled up to multiples of 16
   Matrix q, k;
   float* beta;
   Decays decays;
-  MatrixOf<double> kk;      // strictly_lower(K K^T * Gamma), which is A without beta
-  MatrixOf<double> solved;  // the last solution, X or Y
+  MatrixOf<double> kk;             // strictly_lower(K K^T * Gamma), which is A without beta
+  MatrixOf<double> beta_solution;  // what the last `write` or `write_back` returned second
 
   Chunk(Arena& arena, const Sizes& s)
       : size(s.chunk), key(filled(s.key)), value(filled(s.value)), q(arena.matrix(size, key)), k(arena.matrix(size, key)),
         beta(arena.vector(size)), decays(arena, size), kk(arena.matrix<double>(size, size)),
-        solved(arena.matrix<double>(size, value)), k_transposed(arena.matrix(key, size)), scaled_k(arena.matrix(size, key)),
-        wide_k(arena.matrix<double>(size, key)), wide_k_transposed(arena.matrix<double>(key, size)),
-        a(arena.matrix<double>(size, size)), log_decay(arena.vector(size)), sign(arena.vector(size)) {}
+        beta_solution(arena.matrix<double>(size, value)), k_transposed(arena.matrix(key, size)),
+        scaled_k(arena.matrix(size, key)), wide_k(arena.matrix<double>(size, key)),
+        wide_k_transposed(arena.matrix<double>(key, size)), solution(arena.matrix<double>(size, value)),
+        log_decay(arena.vector(size)), sign(arena.vector(size)) {}
 
+  // All but q, which not every pass over the chunks needs.
   void load(const Sizes& s, const Inputs& in, const Head& head, int64_t start, int count) {
-    const int64_t at_key = head.key_offset + start * head.key_stride;
     const int64_t at_scalar = head.scalar_offset + start * head.scalar_stride;
-    load_rows(in.q + at_key, head.key_stride, count, s.key, q, size);
-    load_rows(in.k + at_key, head.key_stride, count, s.key, k, size);
+    load_rows(in.k + head.key_offset + start * head.key_stride, head.key_stride, count, s.key, k, size);
     load_column(in.beta + at_scalar, head.scalar_stride, count, beta, size, 0.0f);
     load_column(in.log_decay + at_scalar, head.scalar_stride, count, log_decay, size, 0.0f);
     load_column(in.sign + at_scalar, head.scalar_stride, count, sign, size, 1.0f);
@@ -56,24 +56,27 @@ struct Chunk {
     product<Left::as_is, Result::replaced, Triangle::lower_result>(wide_k, wide_k_transposed, kk, size, key, size);
     times_gamma(kk, 1.0, kk);
     clear_diagonal(kk, size);
-    for (int i = 0; i < size; ++i)
-      for (int j = 0; j < i; ++j) a.row(i)[j] = beta[i] * kk.row(i)[j];
   }
 
-  // `errors` holds V and becomes V - diag(since) K S; x becomes X.
+  void load_q(const Sizes& s, const Inputs& in, const Head& head, int64_t start, int count) {
+    load_rows(in.q + head.key_offset + start * head.key_stride, head.key_stride, count, s.key, q, size);
+  }
+
+  // `errors` holds V and becomes what the tokens find wrong: V - diag(since) K S - kk X; x becomes X = diag(beta) errors.
   void write(Matrix state, Matrix errors, Matrix x) {
     product<Left::as_is, Result::subtracted>(k_times(decays.since), state, errors, size, key, value);
-    scale_rows(errors, beta, 1.0f, x, size, value);
-    convert(x, solved, size, value);
-    solve(a, solved, size, value);
-    convert(solved, x, size, value);
+    convert(errors, solution, size, value);
+    solve(kk, beta, solution, beta_solution, size, value);
+    convert(solution, errors, size, value);
+    convert(beta_solution, x, size, value);
   }
 
-  // y becomes (I + A)^-T y.
-  void solve_back(Matrix y) {
-    convert(y, solved, size, value);
-    solve_transposed(a, solved, size, value);
-    convert(solved, y, size, value);
+  // y becomes (I + A)^-T y; beta_y becomes diag(beta) times that.
+  void write_back(Matrix y, Matrix beta_y) {
+    convert(y, solution, size, value);
+    solve_transposed(kk, beta, solution, beta_solution, size, value);
+    convert(solution, y, size, value);
+    convert(beta_solution, beta_y, size, value);
   }
 
   // The state becomes whole * S + (diag(until) K)^T X.
@@ -103,7 +106,7 @@ struct Chunk {
 
  private:
   Matrix k_transposed, scaled_k;
-  MatrixOf<double> wide_k, wide_k_transposed, a;
+  MatrixOf<double> wide_k, wide_k_transposed, solution;
   float *log_decay, *sign;
 };
 

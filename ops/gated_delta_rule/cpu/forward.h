@@ -1,7 +1,6 @@
 // The gated delta rule of one head, chunk after chunk, with the state and all that belongs to a chunk in cache.
 //
-// As the state before a chunk is at hand, (I + A) X = diag(beta) (V - diag(since) K S) is solved by substitution, and no
-// inverse is formed.
+// As the state before a chunk is at hand, X is found by substitution, token after token, and no inverse is formed.
 #pragma once
 
 #include "chunk.h"
@@ -21,6 +20,7 @@ class Forward {
       const int count = s.time - start < s.chunk ? static_cast<int>(s.time - start) : s.chunk;
       const int64_t at_value = head.value_offset + start * head.value_stride;
       chunk.load(s, in, head, start, count);
+      chunk.load_q(s, in, head, start, count);
       load_rows(in.v + at_value, head.value_stride, count, s.value, errors, s.chunk);
       chunk.write(state, errors, x);
       read();

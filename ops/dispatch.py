@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
+import mindspore
 from mindspore import nn
 
 LOG = logging.getLogger("sfm_ms.ops")
@@ -23,6 +24,7 @@ class Implementation(NamedTuple):
     build: Callable[..., nn.Cell]
     why_not: Callable[[], str]
     is_automatic: bool = True  # False: runs only where it is asked for
+    device: str = ""  # the only one that it is made for; on others `auto` passes it over without a word
 
 
 def choose(operator: str, implementations: dict[str, Implementation], impl: str) -> Callable[..., nn.Cell]:
@@ -44,9 +46,9 @@ def choose(operator: str, implementations: dict[str, Implementation], impl: str)
 @functools.cache
 def automatic(operator: str, implementations: tuple[tuple[str, Implementation], ...]) -> str:
     """The name of the first that can run; says so once."""
-    reasons = []
+    reasons, device = [], mindspore.get_context("device_target")
     for name, implementation in implementations:
-        if not implementation.is_automatic:
+        if not implementation.is_automatic or implementation.device not in ("", device):
             continue
         if reason := implementation.why_not():
             reasons.append(f"{name} can't run here: {reason}")

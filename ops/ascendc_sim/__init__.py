@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from sfm_ms.ops.ascendc_sim.compiler import BuildError, build, why_not
-from sfm_ms.ops.ascendc_sim.report import CoreReport, Report, SimulationError, Violation
+from sfm_ms.ops.ascendc_sim.report import ChipReport, CoreReport, Report, SimulationError, Violation
 
 __all__ = [
     "BLOCKS",
@@ -143,6 +143,7 @@ def judge(result: dict, outputs: list[np.ndarray], allowed: set[str]) -> Report:
         outputs=outputs,
         makespan=result["makespan"],
         ghz=result["ghz"],
+        chip=ChipReport(**result["chip"]),
         cores=[CoreReport(**core) for core in result["cores"]],
         warnings=[*warnings, *(violation for violation in found if violation.kind in allowed)],
     )

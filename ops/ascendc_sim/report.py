@@ -17,6 +17,17 @@ class Violation:
 
 
 @dataclass(frozen=True)
+class ChipReport:
+    """What the model takes the chip to have: cores in all, and per cycle and core bytes from and to GM and flops of the Cube."""
+
+    cube_cores: int
+    vector_cores: int
+    gm_read_rate: float
+    gm_write_rate: float
+    cube_flop_rate: float
+
+
+@dataclass(frozen=True)
 class CoreReport:
     """One core: cycles per pipe are a model's, bytes and flops are counted."""
 
@@ -35,6 +46,7 @@ class Report:
     outputs: list[np.ndarray]
     makespan: float
     ghz: float
+    chip: ChipReport
     cores: list[CoreReport]
     warnings: list[Violation]
 

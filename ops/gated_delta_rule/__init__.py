@@ -14,13 +14,16 @@ from mindspore import nn, ops
 from sfm_ms.ops import akg_compiler, checks, cpu_library, dispatch
 from sfm_ms.ops.checks import form
 from sfm_ms.ops.gated_delta_rule.akg import akg_kernels
+from sfm_ms.ops.gated_delta_rule.ascendc import kernels as ascendc_kernels
+from sfm_ms.ops.gated_delta_rule.ascendc.rule import AscendcRule, ascendc_rule
 from sfm_ms.ops.gated_delta_rule.chunked import ChunkedGatedDeltaRule
 from sfm_ms.ops.gated_delta_rule.kernel_pair import cpu_kernels, numpy_kernels
 
 NAMES = ("q", "k", "v", "beta", "log_decay", "sign", "initial_state")
 CHUNK_SIZES = (16, 32, 64)
 IMPLEMENTATIONS = {
-    "cpu": dispatch.Implementation(cpu_kernels, cpu_library.why_not),
+    "cpu": dispatch.Implementation(cpu_kernels, cpu_library.why_not, device="CPU"),
+    "ascendc": dispatch.Implementation(ascendc_rule, ascendc_kernels.why_not, device="Ascend"),
     "chunked": dispatch.Implementation(ChunkedGatedDeltaRule, lambda: ""),
     "akg": dispatch.Implementation(akg_kernels, akg_compiler.why_not, is_automatic=False),
     "reference": dispatch.Implementation(numpy_kernels, checks.needs_cpu, is_automatic=False),
@@ -34,9 +37,10 @@ def gated_delta_rule(q, k, v, beta, log_decay, sign=None, initial_state=None, *,
     log_decay: (B, T, H), at most 0; None means 0. sign: (B, T, H), +1 or -1; None means +1. a_t = sign_t exp(log_decay_t);
     log_decay of -inf means a_t = 0. initial_state: (B, H, K, V), before the first step's decay; None means 0.
     scale: of the queries; None means K^-1/2. chunk_size: 16, 32 or 64 tokens that are worked on at once, a question of speed.
-    impl: auto, cpu, chunked, akg or reference.
+    impl: auto, cpu, ascendc, chunked, akg or reference.
 
-    q, k and v have one type, float32 or float16; sums and states are float32, and so is final_state.
+    q, k and v have one type, float32 or float16 (ascendc: only float16, and widths that are multiples of 16 up to 128); sums
+    and states are float32, and so is final_state.
     ValueError names an argument that does not fit; values are checked outside of graphs only.
     Formula: Yang et al. 2025, "Gated Delta Networks", eq. 10; signs: Grazzi et al. 2025, "Unlocking State-Tracking".
     """
@@ -76,6 +80,7 @@ class GatedDeltaRule(nn.Cell):
             raise ValueError(f"chunk_size of gated_delta_rule: expected one of {CHUNK_SIZES}, got {chunk_size!r}")
         self.scale = scale
         self.rule = dispatch.choose("gated_delta_rule", IMPLEMENTATIONS, impl)(chunk_size)
+        self.is_half = isinstance(self.rule, AscendcRule)  # all others compute in float32
 
     def __call__(self, q, k, v, beta, log_decay=None, sign=None, initial_state=None):
         """Outside of graphs; inside, MindSpore compiles `construct`."""
@@ -96,6 +101,7 @@ class GatedDeltaRule(nn.Cell):
         if initial_state is None:
             initial_state = ops.zeros((num_batch, num_heads, key_dim, v.shape[3]), mstype.float32)
         scale = (key_dim**-0.5 if self.scale is None else self.scale) * ops.ones((1,), mstype.float32)
-        arguments = (q, k, v, beta, log_decay, sign, initial_state)
-        out, final_state = self.rule(*[argument.astype(mstype.float32) for argument in arguments], scale)
+        rows = (q, k, v) if self.is_half else [argument.astype(mstype.float32) for argument in (q, k, v)]
+        others = [argument.astype(mstype.float32) for argument in (beta, log_decay, sign, initial_state)]
+        out, final_state = self.rule(*rows, *others, scale)
         return out.astype(q.dtype), final_state

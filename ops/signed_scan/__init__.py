@@ -13,12 +13,14 @@ from mindspore import nn, ops
 
 from sfm_ms.ops import akg_compiler, checks, cpu_library, dispatch
 from sfm_ms.ops.checks import form
+from sfm_ms.ops.signed_scan.ascendc import kernels as ascendc_kernels
 from sfm_ms.ops.signed_scan.chunked import ChunkedScan
 from sfm_ms.ops.signed_scan.kernels import AkgScan, cpu_scan, numpy_scan
 
 NAMES = ("x", "log_decay", "sign", "initial_state")
 IMPLEMENTATIONS = {
-    "cpu": dispatch.Implementation(cpu_scan, cpu_library.why_not),
+    "cpu": dispatch.Implementation(cpu_scan, cpu_library.why_not, device="CPU"),
+    "ascendc": dispatch.Implementation(ascendc_kernels.ascendc_scan, ascendc_kernels.why_not, device="Ascend"),
     "chunked": dispatch.Implementation(ChunkedScan, lambda: ""),
     "akg": dispatch.Implementation(AkgScan, akg_compiler.why_not, is_automatic=False),
     "reference": dispatch.Implementation(numpy_scan, checks.needs_cpu, is_automatic=False),
@@ -29,7 +31,8 @@ def signed_scan(x, log_decay, sign=None, initial_state=None, *, impl="auto"):
     """-> (out (B, T, D), final_state (B, D)): all states and the last; differentiable in everything but the sign.
 
     x: (B, T, D). log_decay: (B, T, D), at most 0; -inf means a_t = 0. sign: (B, T, D), +1 or -1; None means +1.
-    initial_state: (B, D), before the first step's decay; None means 0. impl: auto, cpu, chunked, akg or reference.
+    initial_state: (B, D), before the first step's decay; None means 0. impl: auto, cpu, ascendc (where
+    D is a multiple of 16), chunked, akg or reference.
 
     x is float32 or float16; sums are float32, and so is final_state. ValueError names an argument that does not fit; values
     are checked outside of graphs only.

@@ -35,6 +35,14 @@ def test_auto_is_quiet_where_the_fastest_runs_and_never_takes_one_that_must_be_a
         dispatch.choose("op", {"slow": slow}, "auto")
 
 
+def test_auto_passes_over_what_is_for_another_device_without_a_word(caplog):
+    elsewhere = implementation("the device is CPU", device="Ascend")
+    assert dispatch.choose("op", {"elsewhere": elsewhere, "here": implementation(device="CPU")}, "auto")() == "built"
+    assert not caplog.records
+    with pytest.raises(RuntimeError, match="impl='elsewhere' of op can't run here: the device is CPU"):
+        dispatch.choose("op", {"elsewhere": elsewhere}, "elsewhere")
+
+
 def test_a_named_choice_that_cannot_run_raises():
     with pytest.raises(RuntimeError, match="impl='fast' of op can't run here: no library"):
         dispatch.choose("op", {"fast": implementation("no library")}, "fast")

@@ -21,9 +21,9 @@ MASKED = -1e4  # exp of it is 0, also with a sum of decays added
 
 
 class Decays(nn.Cell):
-    """(beta, log_decay, sign (B, T, H), scale (1,)) -> what the kernels read beside q, k, v and states, in their order:
+    """(beta, log_decay, sign (B, T, H)) -> what the kernels read beside q, k, v and states, in their order:
 
-    sum_blocks (N, M, C, 8), weighted_sum (N, M, C), factors (N, M, 5, C), whole (N, M, 1, 8), identity (16, 16) and mask
+    sum_blocks (N, M, C, 8), weighted_sum (N, M, C), factors (N, M, 5, C), whole (N, M, 1), identity (16, 16) and mask
     (C / 16, C, 16); for the gradient also sum and minus_beta (N, M, C) and prefix (C / 16, C, 16). And the signs, (B, T', H, 1).
     """
 
@@ -34,19 +34,19 @@ class Decays(nn.Cell):
         above = np.triu(np.ones((chunk_size, chunk_size), np.float32), 1)
         self.mask, self.prefix = Tensor(by_columns(MASKED * above)), Tensor(by_columns(above).astype(np.float16))
 
-    def construct(self, beta, log_decay, sign, scale):
+    def construct(self, beta, log_decay, sign):
         num_batch, _, num_heads = beta.shape
         sum_NMC = running_sum(self.by_chunks(ops.maximum(log_decay, MIN_LOG_DECAY)), 2)
         sign_NMC = running_product(1 + self.by_chunks(sign - 1), 2)
         beta_NMC, since_NMC = self.by_chunks(beta), ops.exp(sum_NMC)
         last_NM1, last_sign_NM1 = sum_NMC[:, :, -1:], sign_NMC[:, :, -1:]
         until_NMC = last_sign_NM1 * ops.exp(last_NM1 - sum_NMC)
-        factors = (-since_NMC, until_NMC * beta_NMC, scale * since_NMC, until_NMC, beta_NMC)
+        factors = (-since_NMC, until_NMC * beta_NMC, since_NMC, until_NMC, beta_NMC)
         arrays = (
             in_blocks(sum_NMC),
             sum_NMC - ops.log(ops.maximum(beta_NMC, LEAST_BETA)),
             ops.stack(factors, 2).astype(mstype.float16),
-            in_blocks(last_sign_NM1 * ops.exp(last_NM1)),
+            last_sign_NM1 * ops.exp(last_NM1),
             self.identity,
             self.mask,
             sum_NMC,
@@ -61,19 +61,19 @@ class Decays(nn.Cell):
 
 
 class Gradients(nn.Cell):
-    """(sums (N, M, 5 C + V), minus_beta (N, M, C), whole (N, M, 1, 8)) -> gradients of beta and log_decay, (N, M, C) each.
+    """(sums (N, M, 5 C + V), minus_beta (N, M, C), whole (N, M, 1)) -> gradients of beta and log_decay, (N, M, C) each.
 
     `sums` is what op_kernel/gradient_pass.h says. log a_t is a summand of every exponent that spans it: of those from the
     chunk's beginning to tokens from t on, from tokens before t to the chunk's end, of pairs around it, and of the whole chunk.
     """
 
-    def construct(self, sums, minus_beta_NMC, whole_NM18):
+    def construct(self, sums, minus_beta_NMC, whole_NM1):
         chunk_size = minus_beta_NMC.shape[2]
         value_dim = sums.shape[2] - 5 * chunk_size
         sizes = [chunk_size, chunk_size, chunk_size, value_dim, chunk_size, chunk_size]
         asked, read, kept, states, pairs, minus_scores = ops.split(sums, sizes, 2)
-        whole_NM1 = whole_NM18[:, :, 0, :1] * states.sum(2, keepdims=True)
-        d_log_decay = pairs + sum_from(asked + read, 2) + sum_before(-minus_beta_NMC * kept, 2) + whole_NM1
+        of_whole_NM1 = whole_NM1 * states.sum(2, keepdims=True)
+        d_log_decay = pairs + sum_from(asked + read, 2) + sum_before(-minus_beta_NMC * kept, 2) + of_whole_NM1
         return kept - minus_scores, d_log_decay
 
 
@@ -85,3 +85,15 @@ def by_columns(matrix: np.ndarray) -> np.ndarray:
 def in_blocks(x):
     """Every number BLOCK times, on a new last axis."""
     return x.expand_dims(-1).tile((1,) * x.ndim + (BLOCK,))
+
+
+def filled_up(x, chunk_size):
+    """(B, T, ...) -> (B, T', ...), with zeros after the last step."""
+    missing = -x.shape[1] % chunk_size
+    return x if missing == 0 else ops.concat((x, ops.zeros((x.shape[0], missing, *x.shape[2:]), x.dtype)), 1)
+
+
+def by_tokens(x_NMC, shape):
+    """(N, M, C) -> `shape`, which is (B, T, H)."""
+    num_batch, num_steps, num_heads = shape
+    return x_NMC.reshape(num_batch, num_heads, -1).swapaxes(1, 2)[:, :num_steps]

@@ -48,4 +48,5 @@ def test_cube_time_is_the_number_of_fractal_products(chip):
     report = simulate(KERNELS / "cubes.cpp", "matmul", chip, [a, b, Output((64, 32), np.float32)], tiling=tiling)
     assert 0 <= report.busy["M"] - 4 * 2 * 8 <= 16
     assert report.cube_flop == 2 * 64 * 32 * 128
+    assert report.cube_flop / report.chip.cube_flop_rate == 4 * 2 * 8
     assert "model" in str(report)

@@ -18,11 +18,13 @@ constexpr const char* kScopeNames[] = {"GM", "UB", "L1", "L0A", "L0B", "L0C", "n
 
 enum class CoreType : uint8_t { Mix, Cube, Vector };
 
-// Rates are bytes per cycle and core; `platform_config/*.ini` for the 910A, figures measured on a 910B3 for the 910B.
+// Rates are bytes per cycle and core; `platform_config/*.ini` for the 910A, figures measured on a 910B3 for the 910B, whose
+// number of cores it has.
 struct Chip {
     const char* name;
     double ghz;
     bool split;               // Cube and Vector are separate cores (AIC and AIV)
+    int cube_cores, vector_cores;
     int event_ids;            // per pipe pair
     uint32_t capacity[kNumScopes];
     uint32_t usable_ub;       // without the 8 KB that the system keeps
@@ -31,11 +33,11 @@ struct Chip {
 };
 
 constexpr uint32_t kKilo = 1024;
-constexpr Chip k910A = {"910A", 1.0, false, 4,
+constexpr Chip k910A = {"910A", 1.0, false, 32, 32, 4,
                         {0, 256 * kKilo, 1024 * kKilo, 64 * kKilo, 64 * kKilo, 256 * kKilo},
                         248 * kKilo, 1024 * kKilo,
                         32, 32, 32, 512, 256, 128, 256, 0, 0};
-constexpr Chip k910B = {"910B", 1.8, true, 8,
+constexpr Chip k910B = {"910B", 1.8, true, 20, 40, 8,
                         {0, 192 * kKilo, 512 * kKilo, 64 * kKilo, 64 * kKilo, 128 * kKilo},
                         184 * kKilo, 512 * kKilo - 256,
                         54.6, 73, 101.6, 238, 119, 0, 0, 37.8, 69.2};

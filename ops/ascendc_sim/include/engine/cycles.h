@@ -21,6 +21,8 @@ constexpr double VectorCycles(VectorCost cost, double repeats, bool by_count) {
 }
 
 // One 16x16x16 block of multiply-adds a cycle.
+constexpr double kCubeFlopRate = 2 * kFractal * kFractal * kFractal;
+
 constexpr double CubeCycles(double fractals_m, double fractals_n, double fractals_k) {
     return 6 + fractals_m * fractals_n * fractals_k;
 }

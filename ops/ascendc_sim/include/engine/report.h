@@ -1,7 +1,9 @@
 // Writes what a run found and how long its model says it took as JSON.
 #pragma once
+#include <algorithm>
 #include <cstdio>
 
+#include "cycles.h"
 #include "simulation.h"
 
 namespace ascendc_sim {
@@ -46,6 +48,16 @@ inline void WriteViolations(JsonWriter& json, const char* key, const Violations&
     json.Close('}');
 }
 
+inline void WriteChip(JsonWriter& json) {
+    json.Open('{');
+    json.Key("cube_cores"), json.Number(kChip.cube_cores);
+    json.Key("vector_cores"), json.Number(kChip.vector_cores);
+    json.Key("gm_read_rate"), json.Number(std::max(kChip.gm_to_ub, kChip.gm_to_l1));
+    json.Key("gm_write_rate"), json.Number(std::max(kChip.ub_to_gm, kChip.l0c_to_gm));
+    json.Key("cube_flop_rate"), json.Number(kCubeFlopRate);
+    json.Close('}');
+}
+
 inline void WriteCore(JsonWriter& json, const Core& core, const CoreState& state) {
     double read = 0, written = 0, flop = 0;
     for (const Entry& entry : core.entries) {
@@ -69,6 +81,7 @@ inline void WriteReport(std::FILE* file, const Machine& machine, const Simulatio
     JsonWriter json(file);
     json.Open('{');
     json.Key("ghz"), json.Number(kChip.ghz);
+    json.Key("chip"), WriteChip(json);
     json.Key("makespan"), json.Number(simulation.Executor().Makespan());
     WriteViolations(json, "violations", machine.violations);
     WriteViolations(json, "warnings", machine.warnings);

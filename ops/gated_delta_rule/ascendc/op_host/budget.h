@@ -15,6 +15,12 @@ struct Bytes {
     int64_t l1 = 0, unified = 0, l0c = 0, l0 = 0;  // l0: half of L0A or of L0B, whichever holds more
 };
 
+// A core's memories, and how many vector cores share the Vector's work.
+struct CoreMemories {
+    Bytes bytes;
+    int64_t num_shares = 1;
+};
+
 // Adds up buffers as an Arena lays them out.
 class Sum {
 public:
@@ -31,23 +37,28 @@ private:
 };
 
 struct Counts {
-    int64_t keys, values, square, state, piece;
-    explicit Counts(const Tiling& sizes)
+    int64_t keys, values, most, square, state, piece, own_state, own_lanes;
+    Counts(const Tiling& sizes, int64_t num_shares)
         : keys(int64_t(sizes.chunk) * sizes.key_dim), values(int64_t(sizes.chunk) * sizes.value_dim),
-          square(int64_t(sizes.chunk) * sizes.chunk), state(int64_t(sizes.key_dim) * sizes.value_dim),
-          piece(std::min<int64_t>(state, 64 * 128)) {}
+          most(std::max(keys, values)), square(int64_t(sizes.chunk) * sizes.chunk),
+          state(int64_t(sizes.key_dim) * sizes.value_dim)
+    {
+        const int64_t columns = PieceColumns(sizes, num_shares), pieces = sizes.value_dim / columns;
+        piece = columns * sizes.key_dim;
+        own_state = (pieces + num_shares - 1) / num_shares * piece;
+        own_lanes = OwnLanes(sizes, num_shares);
+    }
 };
 
-inline int64_t PreparedL1(const Tiling& sizes)
+inline int64_t PreparedL1(const Tiling& sizes, const Counts& counts)
 {
-    return Sum().Add(sizes.chunks_per_group * Counts(sizes).square, HALF, 5).Value();
+    return Sum().Add(sizes.chunks_per_group * counts.square, HALF, 3).Value();
 }
 
-inline Bytes PreparationBytes(const Tiling& sizes)
+inline Bytes PreparationBytes(const Tiling& sizes, const Counts& counts)
 {
-    const Counts counts(sizes);
     constexpr int64_t most_results = 64 * 64, most_terms = 7 * 8;
-    const Sum tiles = Sum().Add(LANES * TILE_SIZE, HALF, 2);
+    const Sum tiles = Sum().Add(counts.own_lanes * TILE_SIZE, HALF, 2);
     Sum scores = tiles, lanes = tiles;
     scores.Add(counts.square, FLOAT).Add(most_results, FLOAT, 3).Add(most_results, HALF, 6);
     scores.Add(sizes.chunk * 8, FLOAT, 2).Add(sizes.chunk, FLOAT, 2);
@@ -59,47 +70,45 @@ inline Bytes PreparationBytes(const Tiling& sizes)
     return bytes;
 }
 
-inline Bytes StatePassBytes(const Tiling& sizes)
+inline Bytes StatePassBytes(const Tiling& sizes, const Counts& counts)
 {
-    const Counts counts(sizes);
     const int64_t rows = int64_t(sizes.chunks_per_group) * 5 * sizes.chunk;
     Bytes bytes;
     bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 2).Add(3 * counts.keys, HALF, 2)
                    .Add(counts.state, HALF).Add(counts.values, HALF, 2).Add(3 * counts.square, HALF, 2).Value();
-    bytes.l0c = Sum().Add(counts.keys, FLOAT, 2).Add(counts.values, FLOAT, 3).Add(counts.state, FLOAT).Value();
-    bytes.unified = Sum().Add(TILE_SIZE, HALF).Add(rows, HALF).Add(sizes.chunks_per_group * 8, FLOAT)
-                        .Add(3 * sizes.chunk * 16, HALF).Add(counts.state, HALF).Add(counts.piece, FLOAT).Add(counts.keys, HALF, 2)
-                        .Add(std::max(counts.values, counts.square), HALF).Add(counts.values, HALF).Value();
+    bytes.l0c = Sum().Add(std::max(counts.most, counts.piece), FLOAT, 2).Add(counts.values, FLOAT, 2).Value();
+    bytes.unified = Sum().Add(TILE_SIZE, HALF).Add(rows, HALF)
+                        .Add(3 * sizes.chunk * 16, HALF).Add(counts.own_state, HALF).Add(counts.piece, FLOAT)
+                        .Add(counts.most, HALF, 2).Add(std::max(counts.values, counts.square), HALF).Add(counts.values, HALF).Value();
     return bytes;
 }
 
-inline Bytes GradientPassBytes(const Tiling& sizes)
+inline Bytes GradientPassBytes(const Tiling& sizes, const Counts& counts)
 {
-    const Counts counts(sizes);
     const int64_t chunk = sizes.chunk, dots = (3 * chunk + sizes.value_dim) * 16;
-    const int64_t most_values = std::max(2 * counts.square, std::max(counts.keys, counts.values));
-    const int64_t product = std::max(std::max(counts.state, dots), std::max(counts.keys, counts.values));
-    const int64_t rows = 2 * std::max(counts.keys, counts.values), changes = counts.piece + counts.state / 2;
-    const int64_t work = std::max(std::max(4 * counts.square, rows), std::max(dots, changes));
+    const int64_t most_values = std::max(2 * counts.square, counts.most);
+    const int64_t product = std::max(std::max(counts.piece, dots), std::max(counts.square, counts.most));
+    const int64_t changes = counts.piece + counts.own_state / 2;
+    const int64_t work = std::max(std::max(4 * counts.square, 2 * counts.most), std::max(dots, changes));
     Bytes bytes;
-    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 4).Add(counts.state, HALF, 4).Add(counts.keys, HALF, 3)
-                   .Add(2 * counts.keys, HALF, 3).Add(counts.values, HALF, 3).Add(2 * counts.values, HALF).Add(counts.values, HALF)
-                   .Add(counts.square, HALF, 2).Add(2 * counts.square, HALF).Add(counts.square, HALF)
-                   .Add(5 * counts.square, HALF).Value();
+    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 4).Add(counts.state, HALF, 4)
+                   .Add(2 * std::max(counts.square, counts.most), HALF).Add(3 * counts.keys, HALF).Add(2 * counts.most, HALF)
+                   .Add(counts.values, HALF, 2).Add(counts.square, HALF, 3).Add(5 * counts.square, HALF).Value();
     bytes.l0c = Sum().Add(product, FLOAT, 2).Add(counts.keys, FLOAT, 2).Value();
     bytes.unified = Sum().Add(TILE_SIZE, HALF).Add(TILE_SIZE, FLOAT, 2).Add(counts.square, FLOAT, 2)
                         .Add(most_values, HALF, 2).Add(5 * chunk, HALF, 2).Add(chunk * 8, FLOAT, 2).Add(chunk, FLOAT, 4)
-                        .Add(8, FLOAT, 2).Add(5 * chunk * 16, HALF).Add(5 * chunk + sizes.value_dim, FLOAT).Add(work, FLOAT).Value();
+                        .Add(5 * chunk * 16, HALF).Add(5 * chunk + sizes.value_dim, FLOAT).Add(work, FLOAT).Value();
     return bytes;
 }
 
-inline Bytes KernelBytes(const Tiling& sizes, bool is_backward)
+inline Bytes KernelBytes(const Tiling& sizes, int64_t num_shares, bool is_backward)
 {
-    const Counts counts(sizes);
-    const Bytes preparation = PreparationBytes(sizes), pass = is_backward ? GradientPassBytes(sizes) : StatePassBytes(sizes);
+    const Counts counts(sizes, num_shares);
+    const Bytes preparation = PreparationBytes(sizes, counts);
+    const Bytes pass = is_backward ? GradientPassBytes(sizes, counts) : StatePassBytes(sizes, counts);
     Bytes bytes;
-    bytes.l1 = PreparedL1(sizes) + std::max(preparation.l1, pass.l1);
-    bytes.unified = Sum().Add(counts.state, FLOAT).Value() + std::max(preparation.unified, pass.unified);
+    bytes.l1 = PreparedL1(sizes, counts) + std::max(preparation.l1, pass.l1);
+    bytes.unified = Sum().Add(counts.own_state, FLOAT).Value() + std::max(preparation.unified, pass.unified);
     bytes.l0c = std::max(preparation.l0c, pass.l0c);
     bytes.l0 = HALF * std::max(std::max(counts.keys, counts.values), std::max(counts.square, counts.state));
     return bytes;
@@ -111,11 +120,12 @@ inline bool Fits(const Bytes& bytes, const Bytes& memory)
 }
 
 // The most chunks whose tiles are inverted at once: no more than there are lanes and chunks, and as fit; 0 if not even one does.
-inline int32_t ChunksPerGroup(Tiling sizes, const Bytes& memory, bool is_backward)
+inline int32_t ChunksPerGroup(Tiling sizes, const CoreMemories& core, bool is_backward)
 {
-    const int32_t most = std::min<int32_t>(LANES / (sizes.chunk / TILE), sizes.num_chunks);
-    for (sizes.chunks_per_group = most; sizes.chunks_per_group > 0; --sizes.chunks_per_group) {
-        if (Fits(KernelBytes(sizes, is_backward), memory)) {
+    const int32_t lanes = core.num_shares * LANES;
+    for (sizes.chunks_per_group = std::min<int32_t>(lanes / (sizes.chunk / TILE), sizes.num_chunks); sizes.chunks_per_group > 0;
+         --sizes.chunks_per_group) {
+        if (Fits(KernelBytes(sizes, core.num_shares, is_backward), core.bytes)) {
             break;
         }
     }

@@ -41,23 +41,14 @@ class GatedDeltaRuleBackward : public OpDef {
 public:
     explicit GatedDeltaRuleBackward(const char* name) : OpDef(name)
     {
-        const std::pair<const char*, ge::DataType> inputs[] = {
-            {"q", ge::DT_FLOAT16}, {"k", ge::DT_FLOAT16}, {"sum_blocks", ge::DT_FLOAT}, {"weighted_sum", ge::DT_FLOAT},
-            {"factors", ge::DT_FLOAT16}, {"whole", ge::DT_FLOAT}, {"identity", ge::DT_FLOAT16}, {"mask", ge::DT_FLOAT},
-            {"sum", ge::DT_FLOAT}, {"minus_beta", ge::DT_FLOAT}, {"prefix", ge::DT_FLOAT16}, {"states", ge::DT_FLOAT16},
-            {"corrections", ge::DT_FLOAT16}, {"d_out", ge::DT_FLOAT16}, {"d_final_state", ge::DT_FLOAT}};
-        const std::pair<const char*, ge::DataType> outputs[] = {
-            {"d_q", ge::DT_FLOAT16}, {"d_k", ge::DT_FLOAT16}, {"d_v", ge::DT_FLOAT16}, {"d_state", ge::DT_FLOAT},
-            {"sums", ge::DT_FLOAT}};
-        for (const auto& [input, type] : inputs) {
-            Input(input).ParamType(REQUIRED).DataType({type}).Format({ge::FORMAT_ND});
-        }
-        for (const auto& [output, type] : outputs) {
-            Output(output).ParamType(REQUIRED).DataType({type}).Format({ge::FORMAT_ND});
-        }
-        Attr("scale").AttrType(REQUIRED).Float();
+        const sfm::Types half = {ge::DT_FLOAT16}, fp32 = {ge::DT_FLOAT};
+        sfm::Declare(*this,
+                     {{"q", half}, {"k", half}, {"sum_blocks", fp32}, {"weighted_sum", fp32}, {"factors", half},
+                      {"whole", fp32}, {"identity", half}, {"mask", fp32}, {"sum", fp32}, {"minus_beta", fp32},
+                      {"prefix", half}, {"states", half}, {"corrections", half}, {"d_out", half}, {"d_final_state", fp32}},
+                     {{"d_q", half}, {"d_k", half}, {"d_v", half}, {"d_state", fp32}, {"sums", fp32}});
         SetInferShape(ge::BackwardShapes).SetInferDataType(ge::BackwardTypes);
-        AICore().SetTiling(optiling::LaunchBackward).AddConfig("ascend910");
+        AICore().SetTiling(optiling::LaunchBackward).AddConfig("ascend910").AddConfig("ascend910b");
     }
 };
 

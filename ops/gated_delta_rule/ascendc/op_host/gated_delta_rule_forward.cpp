@@ -41,22 +41,13 @@ class GatedDeltaRuleForward : public OpDef {
 public:
     explicit GatedDeltaRuleForward(const char* name) : OpDef(name)
     {
-        const std::pair<const char*, ge::DataType> inputs[] = {
-            {"q", ge::DT_FLOAT16}, {"k", ge::DT_FLOAT16}, {"v", ge::DT_FLOAT16}, {"sum_blocks", ge::DT_FLOAT},
-            {"weighted_sum", ge::DT_FLOAT}, {"factors", ge::DT_FLOAT16}, {"whole", ge::DT_FLOAT}, {"identity", ge::DT_FLOAT16},
-            {"mask", ge::DT_FLOAT}, {"state", ge::DT_FLOAT}};
-        const std::pair<const char*, ge::DataType> outputs[] = {
-            {"out", ge::DT_FLOAT16}, {"final_state", ge::DT_FLOAT}, {"states", ge::DT_FLOAT16}, {"corrections", ge::DT_FLOAT16}};
-        for (const auto& [input, type] : inputs) {
-            Input(input).ParamType(REQUIRED).DataType({type}).Format({ge::FORMAT_ND});
-        }
-        for (const auto& [output, type] : outputs) {
-            Output(output).ParamType(REQUIRED).DataType({type}).Format({ge::FORMAT_ND});
-        }
-        Attr("scale").AttrType(REQUIRED).Float();
-        Attr("keeps").AttrType(REQUIRED).Bool();
+        const sfm::Types half = {ge::DT_FLOAT16}, fp32 = {ge::DT_FLOAT};
+        sfm::Declare(*this,
+                     {{"q", half}, {"k", half}, {"v", half}, {"sum_blocks", fp32}, {"weighted_sum", fp32}, {"factors", half},
+                      {"whole", fp32}, {"identity", half}, {"mask", fp32}, {"state", fp32}},
+                     {{"out", half}, {"final_state", fp32}, {"states", half}, {"corrections", half}});
         SetInferShape(ge::ForwardShapes).SetInferDataType(ge::ForwardTypes);
-        AICore().SetTiling(optiling::LaunchForward).AddConfig("ascend910");
+        AICore().SetTiling(optiling::LaunchForward).AddConfig("ascend910").AddConfig("ascend910b");
     }
 };
 

@@ -3,31 +3,29 @@
 #pragma once
 
 #include "budget.h"
-#include "register/op_def_registry.h"
-#include "tiling/platform/platform_ascendc.h"
+#include "operator.h"
 
 namespace sfm {
 
-constexpr int64_t RESERVED = 8 * 1024;  // of the unified buffer, by the system
-
-inline Bytes CoreMemory(const platform_ascendc::PlatformAscendC& platform)
+inline bool IsSplit(const platform_ascendc::PlatformAscendC& platform)
 {
-    using platform_ascendc::CoreMemType;
-    uint64_t l1 = 0, unified = 0, l0c = 0, l0a = 0, l0b = 0;
-    platform.GetCoreMemSize(CoreMemType::L1, l1);
-    platform.GetCoreMemSize(CoreMemType::UB, unified);
-    platform.GetCoreMemSize(CoreMemType::L0_C, l0c);
-    platform.GetCoreMemSize(CoreMemType::L0_A, l0a);
-    platform.GetCoreMemSize(CoreMemType::L0_B, l0b);
-    Bytes memory;
-    memory.l1 = l1;
-    memory.unified = unified - RESERVED;
-    memory.l0c = l0c;
-    memory.l0 = std::min(l0a, l0b) / 2;
-    return memory;
+    return platform.GetSocVersion() == platform_ascendc::SocVersion::ASCEND910B;
 }
 
-// q (B, T, H, K), an argument of width V, and sum_blocks (N, M, C, 8) say all sizes.
+inline CoreMemories MemoriesOf(const platform_ascendc::PlatformAscendC& platform)
+{
+    using platform_ascendc::CoreMemType;
+    CoreMemories core;
+    core.num_shares = IsSplit(platform) ? 2 : 1;
+    core.bytes.l1 = MemoryBytes(platform, CoreMemType::L1);
+    core.bytes.unified = MemoryBytes(platform, CoreMemType::UB);
+    core.bytes.l0c = MemoryBytes(platform, CoreMemType::L0_C);
+    core.bytes.l0 = std::min(MemoryBytes(platform, CoreMemType::L0_A), MemoryBytes(platform, CoreMemType::L0_B)) / 2;
+    return core;
+}
+
+// q (B, T, H, K), an argument of width V, and sum_blocks (N, M, C, 8) say all sizes. Queries come scaled, and the forward
+// kernel cannot know whether a gradient follows, so it always keeps what that would need.
 inline ge::graphStatus Launch(gert::TilingContext* context, size_t values_input, size_t sum_blocks_input, bool is_backward)
 {
     const platform_ascendc::PlatformAscendC platform(context->GetPlatformInfo());
@@ -41,16 +39,13 @@ inline ge::graphStatus Launch(gert::TilingContext* context, size_t values_input,
     sizes.chunk = sum_blocks.GetDim(2);
     sizes.key_dim = q.GetDim(3);
     sizes.value_dim = values.GetDim(3);
-    sizes.scale = *context->GetAttrs()->GetAttrPointer<float>(0);
-    sizes.keeps = is_backward || *context->GetAttrs()->GetAttrPointer<bool>(1);
-    sizes.chunks_per_group = ChunksPerGroup(sizes, CoreMemory(platform), is_backward);
+    sizes.chunks_per_group = ChunksPerGroup(sizes, MemoriesOf(platform), is_backward);
     if (sizes.chunks_per_group == 0) {
         return ge::GRAPH_FAILED;  // a chunk of this width fits in no memory of this chip
     }
-    context->GetRawTilingData()->SetDataSize(sizeof(Tiling));
-    context->SetBlockDim(std::min<uint32_t>(sizes.num_sequences, platform.GetCoreNum()));
-    context->GetWorkspaceSizes(1)[0] = platform.GetLibApiWorkSpaceSize();
-    return ge::GRAPH_SUCCESS;
+    const uint32_t cores = IsSplit(platform) ? platform.GetCoreNumAic() : platform.GetCoreNum();
+    const uint32_t blocks = std::min<uint32_t>(sizes.num_sequences, cores);
+    return Launched<Tiling>(context, platform, blocks, IsSplit(platform) ? blocks * PATHS_BYTES : 0);
 }
 
 }  // namespace sfm

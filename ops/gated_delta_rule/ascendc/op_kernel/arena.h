@@ -2,12 +2,9 @@
 
 #pragma once
 
-#include "kernel_operator.h"
 #include "matrix.h"
 
 namespace sfm {
-
-using namespace AscendC;
 
 template <TPosition position>
 class Arena {
@@ -35,7 +32,7 @@ private:
 };
 
 // The memories of a core, whole.
-struct Chip {
+struct Memories {
     Arena<TPosition::A1> l1;
     Arena<TPosition::VECCALC> unified;
     Arena<TPosition::CO1> l0c;
@@ -47,8 +44,6 @@ struct Chip {
         unified.Init(pipe, UNIFIED_BYTES);
         l0c.Init(pipe, L0C_BYTES);
     }
-
-    static constexpr int32_t UNIFIED_BYTES = 248 * 1024, L1_BYTES = 1024 * 1024, L0_BYTES = 64 * 1024, L0C_BYTES = 256 * 1024;
 };
 
 }  // namespace sfm

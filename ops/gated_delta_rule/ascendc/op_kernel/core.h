@@ -3,26 +3,40 @@
 #pragma once
 
 #include "preparation.h"
+#include "state.h"
 
 namespace sfm {
 
 template <typename Problem, typename Pass>
 struct Core {
     __aicore__ inline Core(const Problem& arguments)
-        : problem(arguments), preparation(problem, prepared, cube), pass(problem, prepared, cube) {}
+        : problem(arguments), preparation(problem, prepared, cube, paths), pass(problem, prepared, state, cube, paths) {}
 
-    __aicore__ inline void Init()
+    __aicore__ inline void Init(GM_ADDR workspace)
     {
         const Tiling& sizes = problem.sizes;
-        chip.Init(pipe, cube);
-        prepared.Init(chip.l1, sizes);
-        state = chip.unified.Take<float>(sizes.key_dim * sizes.value_dim);
-        const int32_t l1 = chip.l1.Mark(), unified = chip.unified.Mark();
-        preparation.Init(chip.l1, chip.unified, chip.l0c);
-        chip.l1.Reset(l1);
-        chip.unified.Reset(unified);
-        chip.l0c.Reset(0);
-        pass.Init(state, chip.l1, chip.unified, chip.l0c);
+        memories.Init(pipe, cube);
+        paths.Init(workspace);
+        prepared.Init(memories.l1, sizes);
+        state.Init(sizes, memories.unified);
+        const int32_t l1 = memories.l1.Mark(), unified = memories.unified.Mark();
+        preparation.Init(memories.l1, memories.unified, memories.l0c);
+        memories.l1.Reset(l1);
+        memories.unified.Reset(unified);
+        memories.l0c.Reset(0);
+        pass.Init(memories.l1, memories.unified, memories.l0c);
+    }
+
+    __aicore__ inline void Start()
+    {
+        cube.Start();
+        pass.Clear();
+    }
+
+    __aicore__ inline void Stop()
+    {
+        cube.Stop();
+        paths.Stop();
     }
 
     // Of a state in global memory, or of its gradient.
@@ -34,11 +48,12 @@ struct Core {
     TPipe pipe;
     Problem problem;
     Prepared prepared;
+    Memories memories;
     Cube cube;
+    Paths paths;
+    State state;  // or its gradient
     Preparation preparation;
     Pass pass;
-    Chip chip;
-    LocalTensor<float> state;  // or its gradient, in the unified buffer
 };
 
 }  // namespace sfm

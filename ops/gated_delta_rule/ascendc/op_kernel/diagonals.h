@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arena.h"
+#include "paths.h"
 #include "problem.h"
 #include "vector.h"
 
@@ -23,33 +24,44 @@ public:
         tiles_ = ub.Take<half>(count * chunk_ * FRACTAL);
     }
 
-    // Zeros, from a buffer of zeros as long as one matrix.
-    __aicore__ inline void Clear(const LocalTensor<half>& zeros)
+    // Zeros everywhere, by way of room for one matrix. All pipes are idle afterwards.
+    __aicore__ inline void Clear(const LocalTensor<half>& room, Paths& paths)
     {
+        if (HasVector()) {
+            Duplicate(room, static_cast<half>(0), chunk_ * chunk_);
+        }
+        PipeBarrier<PIPE_ALL>();
+        const Shipment zeros = paths.Ship(room, chunk_ * chunk_, IsMine(0));
         for (int32_t slot = 0; slot < num_slots_; ++slot) {
             for (int32_t which = 0; which < count_; ++which) {
-                DataCopy(matrices_[slot][which * chunk_ * chunk_], zeros, chunk_ * chunk_);
+                zeros.Unload(matrices_[slot][which * chunk_ * chunk_], 0, chunk_ * chunk_);
             }
         }
+        paths.Unloaded();
+        PipeBarrier<PIPE_ALL>();
     }
 
     // The tiles in the unified buffer: the identity's rows times 16 of the numbers, (count, C), half a tile a repeat.
     __aicore__ inline void Build(const LocalTensor<half>& identity, const LocalTensor<half>& numbers)
     {
         constexpr int32_t part = FRACTAL_SIZE / 2;
-        for (int32_t start = 0; start < FRACTAL_SIZE; start += part) {
-            Mul(tiles_[start], identity[start], numbers, part, count_ * chunk_ / FRACTAL, {1, 1, 0, FRACTAL, 0, 1});
+        if (IsMine(0)) {
+            for (int32_t start = 0; start < FRACTAL_SIZE; start += part) {
+                Mul(tiles_[start], identity[start], numbers, part, count_ * chunk_ / FRACTAL, {1, 1, 0, FRACTAL, 0, 1});
+            }
+            Settle();
         }
-        Settle();
     }
 
     // On to L1.
-    __aicore__ inline void Send(int32_t slot)
+    __aicore__ inline void Send(int32_t slot, Paths& paths)
     {
         const DataCopyParams tiles(chunk_ / FRACTAL, FRACTAL, 0, chunk_);
+        const Shipment shipment = paths.Ship(tiles_, count_ * chunk_ * FRACTAL, IsMine(0));
         for (int32_t which = 0; which < count_; ++which) {
-            DataCopy(matrices_[slot][which * chunk_ * chunk_], tiles_[which * chunk_ * FRACTAL], tiles);
+            shipment.Unload(matrices_[slot][which * chunk_ * chunk_], which * chunk_ * FRACTAL, tiles);
         }
+        paths.Unloaded();
     }
 
     __aicore__ inline Matrix Of(int32_t slot, Factor which) const

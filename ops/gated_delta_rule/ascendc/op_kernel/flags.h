@@ -2,24 +2,22 @@
 
 #pragma once
 
-#include "kernel_operator.h"
+#include "chip.h"
 
 namespace sfm {
 
-using namespace AscendC;
-
 template <HardEvent event>
-__aicore__ inline void SetBoth()
+__aicore__ inline void RaiseBoth()
 {
-    SetFlag<event>(0);
-    SetFlag<event>(1);
+    Raise<event>(0);
+    Raise<event>(1);
 }
 
 template <HardEvent event>
-__aicore__ inline void WaitForBoth()
+__aicore__ inline void AwaitBoth()
 {
-    WaitFlag<event>(0);
-    WaitFlag<event>(1);
+    Await<event>(0);
+    Await<event>(1);
 }
 
 // Two buffers that take turns from a producing pipe to a consuming one:
@@ -27,26 +25,26 @@ __aicore__ inline void WaitForBoth()
 template <HardEvent full, HardEvent free>
 class TwoSlots {
 public:
-    __aicore__ inline void Start() { SetBoth<free>(); }
-    __aicore__ inline void Stop() { WaitForBoth<free>(); }
+    __aicore__ inline void Start() { RaiseBoth<free>(); }
+    __aicore__ inline void Stop() { AwaitBoth<free>(); }
 
     __aicore__ inline int32_t Turn() const { return turn_; }
 
     __aicore__ inline int32_t Claim()
     {
-        WaitFlag<free>(turn_);
+        Await<free>(turn_);
         return turn_;
     }
 
     __aicore__ inline void Fill()
     {
-        SetFlag<full>(turn_);
-        WaitFlag<full>(turn_);
+        Raise<full>(turn_);
+        Await<full>(turn_);
     }
 
     __aicore__ inline void Free()
     {
-        SetFlag<free>(turn_);
+        Raise<free>(turn_);
         turn_ = 1 - turn_;
     }
 
@@ -61,8 +59,8 @@ public:
     template <HardEvent event>
     __aicore__ inline void Then()
     {
-        SetFlag<event>(flag_);
-        WaitFlag<event>(flag_);
+        Raise<event>(flag_);
+        Await<event>(flag_);
         flag_ = FIRST + LAST - flag_;
     }
 

@@ -10,19 +10,18 @@ __aicore__ inline void Process(Core<GradientProblem, GradientPass>& core)
 {
     const GradientProblem& problem = core.problem;
     const Tiling& sizes = problem.sizes;
-    core.cube.Start();
-    core.pass.Clear();
-    for (int32_t sequence = GetBlockIdx(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
-        LoadState(core.state, problem.d_final_state[core.StateStart(sequence)], sizes);
+    core.Start();
+    for (int32_t sequence = BlockIndex(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
+        core.state.Load(problem.d_final_state[core.StateStart(sequence)]);
         for (int32_t end = sizes.num_chunks; end > 0;) {
             const int32_t first = (end - 1) / sizes.chunks_per_group * sizes.chunks_per_group;
             core.preparation.Run(sequence, first, end - first);
             core.pass.Run(sequence, first, end - first);
             end = first;
         }
-        StoreState(problem.d_state[core.StateStart(sequence)], core.state, sizes);
+        core.state.Store(problem.d_state[core.StateStart(sequence)]);
     }
-    core.cube.Stop();
+    core.Stop();
 }
 
 }  // namespace sfm
@@ -33,6 +32,7 @@ extern "C" __global__ __aicore__ void gated_delta_rule_backward(
     GM_ADDR d_final_state,
     GM_ADDR d_q, GM_ADDR d_k, GM_ADDR d_v, GM_ADDR d_state, GM_ADDR sums, GM_ADDR workspace, GM_ADDR tiling)
 {
+    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_MIX_AIC_1_2);  // on the 910B
     sfm::GradientProblem problem;
     problem.sizes = *reinterpret_cast<__gm__ sfm::Tiling*>(tiling);
     sfm::Set(problem.q, q);
@@ -56,6 +56,6 @@ extern "C" __global__ __aicore__ void gated_delta_rule_backward(
     sfm::Set(problem.d_state, d_state);
     sfm::Set(problem.sums, sums);
     sfm::Core<sfm::GradientProblem, sfm::GradientPass> core(problem);
-    core.Init();
+    core.Init(workspace);
     sfm::Process(core);
 }

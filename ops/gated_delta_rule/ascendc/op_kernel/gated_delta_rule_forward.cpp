@@ -12,19 +12,18 @@ __aicore__ inline void Process(Core<ForwardProblem, StatePass>& core)
 {
     const ForwardProblem& problem = core.problem;
     const Tiling& sizes = problem.sizes;
-    core.cube.Start();
-    core.pass.Clear();
-    for (int32_t sequence = GetBlockIdx(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
-        LoadState(core.state, problem.state[core.StateStart(sequence)], sizes);
+    core.Start();
+    for (int32_t sequence = BlockIndex(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
+        core.state.Load(problem.state[core.StateStart(sequence)]);
         for (int32_t first = 0; first < sizes.num_chunks; first += sizes.chunks_per_group) {
             const int32_t left = sizes.num_chunks - first;
             const int32_t count = left < sizes.chunks_per_group ? left : sizes.chunks_per_group;
             core.preparation.Run(sequence, first, count);
             core.pass.Run(sequence, first, count);
         }
-        StoreState(problem.final_state[core.StateStart(sequence)], core.state, sizes);
+        core.state.Store(problem.final_state[core.StateStart(sequence)]);
     }
-    core.cube.Stop();
+    core.Stop();
 }
 
 }  // namespace sfm
@@ -34,6 +33,7 @@ extern "C" __global__ __aicore__ void gated_delta_rule_forward(
     GM_ADDR mask, GM_ADDR state, GM_ADDR out, GM_ADDR final_state, GM_ADDR states,
     GM_ADDR corrections, GM_ADDR workspace, GM_ADDR tiling)
 {
+    KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_MIX_AIC_1_2);  // on the 910B
     sfm::ForwardProblem problem;
     problem.sizes = *reinterpret_cast<__gm__ sfm::Tiling*>(tiling);
     sfm::Set(problem.q, q);
@@ -51,6 +51,6 @@ extern "C" __global__ __aicore__ void gated_delta_rule_forward(
     sfm::Set(problem.states, states);
     sfm::Set(problem.corrections, corrections);
     sfm::Core<sfm::ForwardProblem, sfm::StatePass> core(problem);
-    core.Init();
+    core.Init(workspace);
     sfm::Process(core);
 }

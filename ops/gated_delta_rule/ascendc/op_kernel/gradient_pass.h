@@ -3,15 +3,15 @@
 // With dO and dS', the gradients of what a chunk puts out and of the state after it (README.md derives this):
 //
 //     dY = P^T dO + (until beta K) dS'                        dR = T^T dY = dV
-//     dS = whole dS' + (scale since Q)^T dO - (since K)^T dR
+//     dS = whole dS' + (since Q)^T dO - (since K)^T dR
 //     dN = strictly_lower(dR Y^T), N = -A                     dP = lower(dO Y^T)
-//     a = dN * Gamma     b = scale dP * Gamma                 dQK = b diag(beta)     dKK = -a diag(beta)
-//     dQ = scale since (dO S^T) + dQK K
+//     a = dN * Gamma     b = dP * Gamma                 dQK = b diag(beta)     dKK = -a diag(beta)
+//     dQ = since (dO S^T) + dQK K
 //     dK = -since (dR S^T) + until beta (Y dS'^T) + dKK K + dKK^T K + dQK^T Q
 //
 // The gradients of beta and of the decays are sums of W = -KK^T * a + QK^T * b (a pair's gradient times the pair, without
 // beta), and of products of rows, which are the diagonals of matrix products. They leave as `sums` for the host to put together:
-//     [0] (scale since dO S^T) . q_i     [1] (-since dR S^T) . k_i     [2] (until Y dS'^T) . k_j       C numbers each
+//     [0] (since dO S^T) . q_i     [1] (-since dR S^T) . k_i     [2] (until Y dS'^T) . k_j       C numbers each
 //     [3] columns of S . columns of dS'                                                                V numbers
 //     [4] sum over i >= t > j of M_ij, M = W diag(beta)           [5] sums of the columns of -W         C numbers each
 
@@ -21,22 +21,21 @@
 #include "diagonals.h"
 #include "flags.h"
 #include "preparation.h"
+#include "state.h"
 
 namespace sfm {
 
 class GradientPass {
 public:
-    __aicore__ inline GradientPass(const GradientProblem& problem, const Prepared& prepared, Cube& cube)
-        : problem_(problem), sizes_(problem.sizes), prepared_(prepared), cube_(cube), chunk_(sizes_.chunk),
-          size_(sizes_.chunk * sizes_.chunk), num_keys_(sizes_.chunk * sizes_.key_dim),
-          num_values_(sizes_.chunk * sizes_.value_dim),
-          state_size_(sizes_.key_dim * sizes_.value_dim), piece_(Smaller(state_size_, MOST_CHANGES)),
+    __aicore__ inline GradientPass(const GradientProblem& problem, const Prepared& prepared, const State& d_state, Cube& cube,
+                                   Paths& paths)
+        : problem_(problem), sizes_(problem.sizes), prepared_(prepared), d_state_(d_state), cube_(cube), paths_(paths),
+          chunk_(sizes_.chunk), size_(sizes_.chunk * sizes_.chunk), num_keys_(sizes_.chunk * sizes_.key_dim),
+          num_values_(sizes_.chunk * sizes_.value_dim), state_size_(sizes_.key_dim * sizes_.value_dim),
           num_sums_(5 * sizes_.chunk + sizes_.value_dim) {}
 
-    __aicore__ inline void Init(const LocalTensor<float>& d_state, Arena<TPosition::A1>& l1, Arena<TPosition::VECCALC>& ub,
-                                Arena<TPosition::CO1>& l0c)
+    __aicore__ inline void Init(Arena<TPosition::A1>& l1, Arena<TPosition::VECCALC>& ub, Arena<TPosition::CO1>& l0c)
     {
-        d_state_ = d_state;
         InitCubeSide(l1, l0c);
         identity_ = ub.Take<half>(FRACTAL_SIZE);
         float_identity_ = ub.Take<float>(FRACTAL_SIZE);
@@ -50,22 +49,16 @@ public:
             sum_blocks_[slot] = ub.Take<float>(chunk_ * BLOCK_FLOATS);
             sum_[slot] = ub.Take<float>(chunk_);
             minus_beta_[slot] = ub.Take<float>(chunk_);
-            whole_[slot] = ub.Take<float>(BLOCK_FLOATS);
         }
         diagonals_.Init(sizes_, NUM_FACTORS, 1, l1, ub);
         sums_ = ub.Take<float>(num_sums_);
-        const int32_t scores = 4 * size_, rows = 2 * Larger(num_keys_, num_values_), changes = piece_ + state_size_ / 2;
+        const int32_t scores = 4 * size_, rows = 2 * Larger(num_keys_, num_values_);
+        const int32_t changes = d_state_.size + d_state_.NumOwn() * d_state_.size / 2;
         work_ = ub.Take<float>(Larger(Larger(scores, rows), Larger(NumDots() * FRACTAL, changes)));
     }
 
     // Once, before the first group.
-    __aicore__ inline void Clear()
-    {
-        Duplicate(halves_[0], static_cast<half>(0), size_);
-        PipeBarrier<PIPE_ALL>();
-        diagonals_.Clear(halves_[0]);
-        PipeBarrier<PIPE_ALL>();
-    }
+    __aicore__ inline void Clear() { diagonals_.Clear(halves_[0], paths_); }
 
     // Chunks first .. first + count of a sequence, the last one first. All pipes are idle before and after.
     __aicore__ inline void Run(int32_t sequence, int32_t first, int32_t count)
@@ -76,10 +69,11 @@ public:
         Load(sequence, first + count - 1);
         SendState();
         for (int32_t chunk = first + count - 1; chunk >= first; --chunk) {
+            is_mine_ = IsMine(chunk);
             StartChunk(sequence, chunk, chunk > first);
             ScaleRows(chunk);
             GoBack(sequence, chunk);
-            UpdateState(chunk % 2);
+            UpdateState(sequence, chunk);
             Scores(chunk);
             Rows(chunk);
             Store(sequence, chunk);
@@ -90,14 +84,13 @@ public:
     }
 
 private:
-    static constexpr int32_t MOST_CHANGES = 64 * 128;  // of the state that are added at once
-
     static __aicore__ inline int32_t Larger(int32_t a, int32_t b) { return a > b ? a : b; }
     static __aicore__ inline int32_t Smaller(int32_t a, int32_t b) { return a < b ? a : b; }
     __aicore__ inline int32_t NumDots() const { return 3 * chunk_ + sizes_.value_dim; }
 
     __aicore__ inline void InitCubeSide(Arena<TPosition::A1>& l1, Arena<TPosition::CO1>& l0c)
     {
+        const int32_t most = Larger(Larger(d_state_.size, NumDots() * FRACTAL), Larger(size_, Larger(num_keys_, num_values_)));
         for (int32_t slot = 0; slot < 2; ++slot) {
             q_[slot] = l1.Take<half>(num_keys_);
             k_[slot] = l1.Take<half>(num_keys_);
@@ -105,60 +98,73 @@ private:
             y_[slot] = l1.Take<half>(num_values_);
             state_[slot] = l1.Take<half>(state_size_);
             cube_d_state_[slot] = l1.Take<half>(state_size_);
-            products_[slot] = l0c.Take<float>(Larger(Larger(state_size_, NumDots() * FRACTAL), Larger(num_keys_, num_values_)));
+            products_[slot] = l0c.Take<float>(most);
         }
-        for (int32_t which = 0; which < NUM_FORWARD_FACTORS; ++which) {
-            scaled_[which] = l1.Take<half>(num_keys_);
-        }
-        asked_ = l1.Take<half>(2 * num_keys_);
-        read_ = l1.Take<half>(2 * num_keys_);
-        kept_ = l1.Take<half>(2 * num_keys_);
-        scaled_d_out_ = l1.Take<half>(num_values_);
-        scaled_d_r_ = l1.Take<half>(num_values_);
+        ShareL1(l1);
         scaled_y_ = l1.Take<half>(num_values_);
-        d_y_ = l1.Take<half>(2 * num_values_);
         d_r_ = l1.Take<half>(num_values_);
         d_kk_ = l1.Take<half>(size_);
         d_qk_ = l1.Take<half>(size_);
-        pairs_ = l1.Take<half>(2 * size_);
         prefix_ = l1.Take<half>(size_);
         d_q_ = l0c.Take<float>(num_keys_);
         d_k_ = l0c.Take<float>(num_keys_);
     }
 
+    // What is used one after the other takes turns in one place.
+    __aicore__ inline void ShareL1(Arena<TPosition::A1>& l1)
+    {
+        d_y_ = l1.Take<half>(2 * Larger(size_, Larger(num_keys_, num_values_)));
+        pairs_ = d_y_;
+        asked_ = d_y_;
+        read_ = l1.Take<half>(NUM_FORWARD_FACTORS * num_keys_);
+        for (int32_t which = 0; which < NUM_FORWARD_FACTORS; ++which) {
+            scaled_[which] = read_[which * num_keys_];
+        }
+        kept_ = l1.Take<half>(2 * Larger(num_keys_, num_values_));
+        scaled_d_out_ = kept_;
+        scaled_d_r_ = kept_[num_values_];
+    }
+
     __aicore__ inline Matrix Keys(const LocalTensor<half>& data) const { return Matrix(data, chunk_, sizes_.key_dim); }
     __aicore__ inline Matrix Values(const LocalTensor<half>& data) const { return Matrix(data, chunk_, sizes_.value_dim); }
     __aicore__ inline Matrix Square(const LocalTensor<half>& data) const { return Matrix(data, chunk_, chunk_); }
-    __aicore__ inline Matrix State(const LocalTensor<half>& data) const { return Matrix(data, sizes_.key_dim, sizes_.value_dim); }
+    __aicore__ inline Matrix StateMatrix(const LocalTensor<half>& data) const { return Matrix(data, sizes_.key_dim, sizes_.value_dim); }
 
     __aicore__ inline void LoadConstants()
     {
-        DataCopy(identity_, problem_.identity, FRACTAL_SIZE);
-        DataCopy(mask_, problem_.mask, size_);
-        DataCopy(prefix_, problem_.prefix, size_);
+        if (HasCube()) {
+            DataCopy(prefix_, problem_.prefix, size_);
+        }
+        if (HasVector()) {
+            DataCopy(identity_, problem_.identity, FRACTAL_SIZE);
+            DataCopy(mask_, problem_.mask, size_);
+            PipeBarrier<PIPE_ALL>();
+            Cast(float_identity_, identity_, RoundMode::CAST_NONE, FRACTAL_SIZE);
+            Settle();
+            Muls(off_diagonal_, float_identity_, -1.0F, FRACTAL_SIZE);
+            Settle();
+            Adds(off_diagonal_, off_diagonal_, 1.0F, FRACTAL_SIZE);
+        }
         PipeBarrier<PIPE_ALL>();
-        Cast(float_identity_, identity_, RoundMode::CAST_NONE, FRACTAL_SIZE);
-        Settle();
-        Muls(off_diagonal_, float_identity_, -1.0F, FRACTAL_SIZE);
-        Settle();
-        Adds(off_diagonal_, off_diagonal_, 1.0F, FRACTAL_SIZE);
-        Settle();
     }
 
     __aicore__ inline void Load(int32_t sequence, int32_t chunk)
     {
         const int32_t slot = chunk % 2, token = chunk * chunk_;
         const int64_t row = problem_.Row(sequence, token, sizes_.key_dim), number = problem_.Chunk(sequence, chunk);
-        LoadRows(k_[slot], problem_.k[row], sizes_, sizes_.key_dim);
-        LoadRows(q_[slot], problem_.q[row], sizes_, sizes_.key_dim);
-        LoadRows(d_out_[slot], problem_.d_out[problem_.Row(sequence, token, sizes_.value_dim)], sizes_, sizes_.value_dim);
-        DataCopy(y_[slot], problem_.corrections[number * num_values_], num_values_);
-        DataCopy(state_[slot], problem_.states[number * state_size_], state_size_);
-        DataCopy(rows_[slot], problem_.factors[number * NUM_FACTORS * chunk_], NUM_FACTORS * chunk_);
-        DataCopy(sum_blocks_[slot], problem_.sum_blocks[number * chunk_ * BLOCK_FLOATS], chunk_ * BLOCK_FLOATS);
-        DataCopy(sum_[slot], problem_.sum[number * chunk_], chunk_);
-        DataCopy(minus_beta_[slot], problem_.minus_beta[number * chunk_], chunk_);
-        DataCopy(whole_[slot], problem_.whole[number * BLOCK_FLOATS], BLOCK_FLOATS);
+        if (HasCube()) {
+            LoadRows(k_[slot], problem_.k[row], sizes_, sizes_.key_dim);
+            LoadRows(q_[slot], problem_.q[row], sizes_, sizes_.key_dim);
+            LoadRows(d_out_[slot], problem_.d_out[problem_.Row(sequence, token, sizes_.value_dim)], sizes_, sizes_.value_dim);
+            DataCopy(y_[slot], problem_.corrections[number * num_values_], num_values_);
+            DataCopy(state_[slot], problem_.states[number * state_size_], state_size_);
+        }
+        if (HasVector()) {
+            DataCopy(rows_[slot], problem_.factors[number * NUM_FACTORS * chunk_], NUM_FACTORS * chunk_);
+            DataCopy(sum_blocks_[slot], problem_.sum_blocks[number * chunk_ * BLOCK_FLOATS], chunk_ * BLOCK_FLOATS);
+            DataCopy(sum_[slot], problem_.sum[number * chunk_], chunk_);
+            DataCopy(minus_beta_[slot], problem_.minus_beta[number * chunk_], chunk_);
+        }
     }
 
     // This chunk's arguments are there, and the next one's are on their way to where the last one's were.
@@ -168,62 +174,10 @@ private:
         order_.Then<HardEvent::MTE2_V>();
         order_.Then<HardEvent::MTE1_MTE2>();
         order_.Then<HardEvent::V_MTE2>();
-        order_.Then<HardEvent::MTE1_MTE3>();
+        order_.Then<READ_BY_CUBE>();
         if (has_next) {
             Load(sequence, chunk - 1);
         }
-    }
-
-    // The product in the claimed slot, as halves on to L1.
-    __aicore__ inline void Send(const LocalTensor<half>& to, int32_t count)
-    {
-        const int32_t slot = SendHalves(count);
-        DataCopy(to, halves_[slot], count);
-        uploads_.Free();
-        order_.Then<HardEvent::MTE3_MTE1>();
-    }
-
-    __aicore__ inline int32_t SendHalves(int32_t count)
-    {
-        results_.Fill();
-        const int32_t slot = uploads_.Claim();
-        FromCube(halves_[slot], Product(), count);
-        results_.Free();
-        Settle();
-        uploads_.Fill();
-        return slot;
-    }
-
-    // x, rounded, on to L1; the halves stay where they were until the slot is claimed once more.
-    __aicore__ inline LocalTensor<half> SendFloats(const LocalTensor<half>& to, const LocalTensor<float>& x, int32_t count)
-    {
-        const LocalTensor<half> halves = halves_[uploads_.Claim()];
-        Cast(halves, x, RoundMode::CAST_NONE, count);
-        Settle();
-        uploads_.Fill();
-        DataCopy(to, halves, count);
-        uploads_.Free();
-        order_.Then<HardEvent::MTE3_MTE1>();
-        return halves;
-    }
-
-    // x as the sum of two halves, on to L1 one after the other. `x` is lost.
-    __aicore__ inline void SendBoth(const LocalTensor<half>& to, const LocalTensor<float>& x, const LocalTensor<float>& rounded,
-                                    int32_t count)
-    {
-        Cast(rounded, SendFloats(to, x, count), RoundMode::CAST_NONE, count);
-        Settle();
-        Sub(x, x, rounded, count);
-        Settle();
-        SendFloats(to[count], x, count);
-    }
-
-    __aicore__ inline void Receive(const LocalTensor<float>& to, int32_t count)
-    {
-        results_.Fill();
-        FromCube(to, Product(), count);
-        results_.Free();
-        Settle();
     }
 
     __aicore__ inline LocalTensor<float> Claim()
@@ -234,15 +188,77 @@ private:
 
     __aicore__ inline LocalTensor<float> Product() const { return products_[results_.Turn()]; }
 
+    // The product in the claimed slot, rounded, on to L1.
+    __aicore__ inline void Send(const LocalTensor<half>& to, int32_t count)
+    {
+        const int32_t slot = RoundProduct(count);
+        paths_.ToCube(to, Product(), count, halves_[slot]);
+        DoneWithProduct();
+    }
+
+    __aicore__ inline int32_t RoundProduct(int32_t count)
+    {
+        results_.Fill();
+        const int32_t slot = uploads_.Claim();
+        paths_.Round(halves_[slot], Product(), count, slot);
+        return slot;
+    }
+
+    __aicore__ inline void DoneWithProduct()
+    {
+        results_.Free();
+        uploads_.Free();
+        order_.Then<FROM_CUBE>();
+    }
+
+    // The product in the claimed slot, on to the unified buffer.
+    __aicore__ inline void Receive(const LocalTensor<float>& to, int32_t count)
+    {
+        results_.Fill();
+        paths_.ToVector(to, Product(), count, is_mine_);
+        results_.Free();
+        Settle();
+    }
+
+    // x, rounded, on to L1; the halves stay where they were until the slot is claimed once more.
+    __aicore__ inline LocalTensor<half> SendFloats(const LocalTensor<half>& to, const LocalTensor<float>& x, int32_t count)
+    {
+        const LocalTensor<half> halves = halves_[uploads_.Claim()];
+        if (is_mine_) {
+            Cast(halves, x, RoundMode::CAST_NONE, count);
+            Settle();
+        }
+        uploads_.Fill();
+        paths_.Ship(halves, count, is_mine_).Unload(to, 0, count);
+        paths_.Unloaded();
+        uploads_.Free();
+        order_.Then<FROM_VECTOR>();
+        return halves;
+    }
+
+    // x as the sum of two halves, on to L1 one after the other. `x` is lost.
+    __aicore__ inline void SendBoth(const LocalTensor<half>& to, const LocalTensor<float>& x, const LocalTensor<float>& rounded,
+                                    int32_t count)
+    {
+        const LocalTensor<half> high = SendFloats(to, x, count);
+        if (is_mine_) {
+            Cast(rounded, high, RoundMode::CAST_NONE, count);
+            Settle();
+            Sub(x, x, rounded, count);
+            Settle();
+        }
+        SendFloats(to[count], x, count);
+    }
+
     // Rows times -since, until * beta and so on, by products with diagonal matrices.
     __aicore__ inline void ScaleRows(int32_t chunk)
     {
         const int32_t slot = chunk % 2;
         diagonals_.Build(identity_, rows_[slot]);
         order_.Then<HardEvent::V_MTE3>();
-        diagonals_.Send(0);
+        diagonals_.Send(0, paths_);
         order_.Then<HardEvent::MTE3_V>();
-        order_.Then<HardEvent::MTE3_MTE1>();
+        order_.Then<FROM_VECTOR>();
         Scale(scaled_[KEYS_READ], KEYS_READ, Keys(k_[slot]));
         Scale(scaled_[KEYS_KEPT], KEYS_KEPT, Keys(k_[slot]));
         Scale(scaled_[QUERIES], QUERIES, Keys(q_[slot]));
@@ -262,48 +278,69 @@ private:
         const int32_t slot = chunk % 2, index = chunk % sizes_.chunks_per_group;
         const LocalTensor<float> d_y = Claim();
         cube_.Multiply(d_y, Transposed(prepared_.Of(prepared_.p, index)), Values(d_out_[slot]));
-        cube_.Multiply(d_y, Keys(scaled_[KEYS_KEPT]), State(cube_d_state_[turn_]), true);
+        cube_.Multiply(d_y, Keys(scaled_[KEYS_KEPT]), StateMatrix(cube_d_state_[turn_]), true);
         Receive(work_, num_values_);
         SendBoth(d_y_, work_, work_[num_values_], num_values_);
         const LocalTensor<float> d_r = Claim();
-        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.t_high, index)), Values(d_y_));
-        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.t_high, index)), Values(d_y_[num_values_]), true);
-        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.t_low, index)), Values(d_y_), true);
-        const int32_t half_slot = SendHalves(num_values_);
-        DataCopy(d_r_, halves_[half_slot], num_values_);
-        const int64_t row = problem_.Row(sequence, chunk * chunk_, sizes_.value_dim);
-        StoreRows(problem_.d_v[row], halves_[half_slot], sizes_, sizes_.value_dim);
-        uploads_.Free();
-        order_.Then<HardEvent::MTE3_MTE1>();
+        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.high, index)), Values(d_y_));
+        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.high, index)), Values(d_y_[num_values_]), true);
+        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.low, index)), Values(d_y_), true);
+        const LocalTensor<half> halves = halves_[RoundProduct(num_values_)];
+        paths_.ToCube(d_r_, d_r, num_values_, halves);
+        StoreRows(problem_.d_v, sequence, chunk, d_r, sizes_.value_dim, halves);
+        DoneWithProduct();
         Scale(scaled_d_r_, KEYS_READ, Values(d_r_));
     }
 
-    // dS, in the unified buffer and, for the chunk before this one, in L1.
-    __aicore__ inline void UpdateState(int32_t slot)
+    // Rows of d_q, d_k or d_v from a product, or from `halves`, to which it was rounded.
+    __aicore__ inline void StoreRows(const GlobalTensor<half>& all, int32_t sequence, int32_t chunk,
+                                     const LocalTensor<float>& product, int32_t dim, const LocalTensor<half>& halves)
     {
-        const LocalTensor<float> change = Claim();
-        cube_.Multiply(change, Transposed(Keys(scaled_[QUERIES])), Values(d_out_[slot]));
-        cube_.Multiply(change, Transposed(Keys(scaled_[KEYS_READ])), Values(d_r_), true);
-        results_.Fill();
-        for (int32_t start = 0; start < state_size_; start += piece_) {
-            FromCube(work_, change[start], piece_);
-            MultiplyByBlock(d_state_[start], whole_[slot], piece_);
-            Add(d_state_[start], d_state_[start], work_, piece_);
-            Settle();
+        const int64_t row = problem_.Row(sequence, chunk * chunk_, dim);
+        paths_.ToRows(all[row], product, chunk_, dim, sizes_.num_heads * dim, halves);
+    }
+
+    // dS, in the unified buffer and, for the chunk before this one, in L1.
+    __aicore__ inline void UpdateState(int32_t sequence, int32_t chunk)
+    {
+        const int32_t slot = chunk % 2;
+        for (int32_t piece = 0; piece < d_state_.count; ++piece) {
+            const LocalTensor<float> change = Claim();
+            const int32_t column = piece * d_state_.columns;
+            cube_.Multiply(change, Transposed(Keys(scaled_[QUERIES])), Columns(d_out_[slot], column));
+            cube_.Multiply(change, Transposed(Keys(scaled_[KEYS_READ])), Columns(d_r_, column), true);
+            results_.Fill();
+            paths_.ToVector(work_, change, d_state_.size, IsMine(piece));
+            results_.Free();
+            if (IsMine(piece)) {
+                Settle();
+                d_state_.Update(piece, problem_.whole.GetValue(problem_.Chunk(sequence, chunk)), work_);
+            }
         }
-        results_.Free();
         turn_ = 1 - turn_;
         SendState();
     }
 
+    // A piece of the state's columns of values.
+    __aicore__ inline Matrix Columns(const LocalTensor<half>& data, int32_t first) const
+    {
+        return Values(data).Block(0, first, chunk_, d_state_.columns);
+    }
+
     __aicore__ inline void SendState()
     {
-        const LocalTensor<half> halves = work_[piece_].ReinterpretCast<half>();
-        Cast(halves, d_state_, RoundMode::CAST_NONE, state_size_);
-        Settle();
-        order_.Then<HardEvent::V_MTE3>();
-        DataCopy(cube_d_state_[turn_], halves, state_size_);
-        order_.Then<HardEvent::MTE3_MTE1>();
+        const int32_t size = d_state_.size;
+        for (int32_t piece = 0; piece < d_state_.count; ++piece) {
+            const LocalTensor<half> halves = work_[size].ReinterpretCast<half>()[piece / NUM_SHARES * size];
+            if (IsMine(piece)) {
+                Cast(halves, d_state_.Piece(piece), RoundMode::CAST_NONE, size);
+                Settle();
+            }
+            order_.Then<HardEvent::V_MTE3>();
+            paths_.Ship(halves, size, IsMine(piece)).Unload(cube_d_state_[turn_][piece * size], 0, size);
+            paths_.Unloaded();
+        }
+        order_.Then<FROM_VECTOR>();
         order_.Then<HardEvent::MTE3_V>();
     }
 
@@ -321,17 +358,19 @@ private:
         Receive(a, size_);
         cube_.Multiply(Claim(), Values(d_out_[slot]), Transposed(y));
         Receive(b, size_);
-        Decays(gamma_, sum_blocks_[slot], sum_[slot], mask_, chunk_);
-        WeighScores(kk, qk, a, b);
-        MultiplyColumns(a, minus_beta_[slot], chunk_);
-        MultiplyColumns(b, minus_beta_[slot], chunk_);
-        Settle();
+        if (is_mine_) {
+            Decays(gamma_, sum_blocks_[slot], sum_[slot], mask_, chunk_);
+            WeighScores(kk, qk, a, b);
+            MultiplyColumns(a, minus_beta_[slot], chunk_);
+            MultiplyColumns(b, minus_beta_[slot], chunk_);
+            Settle();
+        }
         SendFloats(d_kk_, a, size_);
         SendFloats(d_qk_, b, size_);
         SumPairs(kk, qk, minus_beta_[slot]);
     }
 
-    // a = dN * Gamma, b = -scale dP * Gamma, qk = -W = K K^T * a + Q K^T * b.
+    // a = dN * Gamma, b = -dP * Gamma, qk = -W = K K^T * a + Q K^T * b.
     __aicore__ inline void WeighScores(const LocalTensor<float>& kk, const LocalTensor<float>& qk, const LocalTensor<float>& a,
                                        const LocalTensor<float>& b)
     {
@@ -342,7 +381,7 @@ private:
             const LocalTensor<float> tile = a[start * (chunk_ + FRACTAL)];
             Mul(tile, tile, off_diagonal_, FRACTAL_SIZE);
         }
-        Muls(b, b, -sizes_.scale, size_);
+        Muls(b, b, -1.0F, size_);
         Settle();
         Mul(kk, kk, a, size_);
         Mul(qk, qk, b, size_);
@@ -355,15 +394,20 @@ private:
     __aicore__ inline void SumPairs(const LocalTensor<float>& kk, const LocalTensor<float>& qk,
                                     const LocalTensor<float>& minus_beta)
     {
-        DataCopy(kk, qk, size_);
-        Settle();
-        MultiplyColumns(kk, minus_beta, chunk_);
-        Settle();
+        if (is_mine_) {
+            DataCopy(kk, qk, size_);
+            Settle();
+            MultiplyColumns(kk, minus_beta, chunk_);
+            Settle();
+        }
         SendBoth(pairs_, kk, gamma_, size_);
         const LocalTensor<float> sums = Claim();
         cube_.Multiply(sums, Square(pairs_), Square(prefix_));
         cube_.Multiply(sums, Square(pairs_[size_]), Square(prefix_), true);
         Receive(kk, size_);
+        if (!is_mine_) {
+            return;
+        }
         Exp(gamma_, mask_, size_);
         Settle();
         Mul(kk, kk, gamma_, size_);
@@ -391,11 +435,11 @@ private:
     {
         const int32_t slot = chunk % 2;
         const Matrix q = Keys(q_[slot]), k = Keys(k_[slot]);
-        cube_.Multiply(d_q_, Values(scaled_d_out_), Transposed(State(state_[slot])));
+        cube_.Multiply(d_q_, Values(scaled_d_out_), Transposed(StateMatrix(state_[slot])));
         Copy(asked_, d_q_);
-        cube_.Multiply(d_k_, Values(scaled_d_r_), Transposed(State(state_[slot])));
+        cube_.Multiply(d_k_, Values(scaled_d_r_), Transposed(StateMatrix(state_[slot])));
         Copy(read_, d_k_);
-        cube_.Multiply(Claim(), Values(scaled_y_), Transposed(State(cube_d_state_[1 - turn_])));
+        cube_.Multiply(Claim(), Values(scaled_y_), Transposed(StateMatrix(cube_d_state_[1 - turn_])));
         Receive(work_, num_keys_);
         SendBoth(kept_, work_, work_[num_keys_], num_keys_);
         Dots(slot);
@@ -409,9 +453,9 @@ private:
     // A sum that goes on after it has been copied to L1.
     __aicore__ inline void Copy(const LocalTensor<half>& to, const LocalTensor<float>& sum)
     {
-        order_.Then<HardEvent::M_V>();
-        FromCube(work_, sum, num_keys_);
-        order_.Then<HardEvent::V_M>();
+        order_.Then<PRODUCT_DONE>();
+        paths_.ToVector(work_, sum, num_keys_, is_mine_);
+        order_.Then<PRODUCT_FREE>();
         Settle();
         SendBoth(to, work_, work_[num_keys_], num_keys_);
     }
@@ -428,13 +472,15 @@ private:
         }
         for (int32_t column = 0; column < sizes_.value_dim; column += FRACTAL) {
             cube_.Multiply(tiles[(3 * chunk_ + column) * FRACTAL],
-                           Transposed(State(state_[slot]).Block(0, column, sizes_.key_dim, FRACTAL)),
-                           State(cube_d_state_[1 - turn_]).Block(0, column, sizes_.key_dim, FRACTAL));
+                           Transposed(StateMatrix(state_[slot]).Block(0, column, sizes_.key_dim, FRACTAL)),
+                           StateMatrix(cube_d_state_[1 - turn_]).Block(0, column, sizes_.key_dim, FRACTAL));
         }
         Receive(work_, NumDots() * FRACTAL);
-        SumDiagonals(work_, NumDots() / FRACTAL);
-        DataCopy(sums_, work_, DataCopyParams(NumDots() / FRACTAL, 2, 30, 0));
-        Settle();
+        if (is_mine_) {
+            SumDiagonals(work_, NumDots() / FRACTAL);
+            DataCopy(sums_, work_, DataCopyParams(NumDots() / FRACTAL, 2, 30, 0));
+            Settle();
+        }
     }
 
     // Sixteen rows of the sum of two halves times sixteen others.
@@ -466,41 +512,43 @@ private:
 
     __aicore__ inline void Store(int32_t sequence, int32_t chunk)
     {
-        const int64_t row = problem_.Row(sequence, chunk * chunk_, sizes_.key_dim);
-        order_.Then<HardEvent::M_V>();
-        StoreKeys(problem_.d_q[row], d_q_);
-        StoreKeys(problem_.d_k[row], d_k_);
-        order_.Then<HardEvent::V_M>();
+        order_.Then<PRODUCT_DONE>();
+        StoreKeys(problem_.d_q, sequence, chunk, d_q_);
+        StoreKeys(problem_.d_k, sequence, chunk, d_k_);
+        order_.Then<PRODUCT_FREE>();
         order_.Then<HardEvent::V_MTE3>();
-        DataCopy(problem_.sums[problem_.Chunk(sequence, chunk) * num_sums_], sums_, num_sums_);
+        if (is_mine_) {
+            DataCopy(problem_.sums[problem_.Chunk(sequence, chunk) * num_sums_], sums_, num_sums_);
+        }
         order_.Then<HardEvent::MTE3_V>();
     }
 
-    __aicore__ inline void StoreKeys(const GlobalTensor<half>& rows, const LocalTensor<float>& sum)
+    __aicore__ inline void StoreKeys(const GlobalTensor<half>& all, int32_t sequence, int32_t chunk, const LocalTensor<float>& sum)
     {
         const int32_t slot = uploads_.Claim();
-        FromCube(halves_[slot], sum, num_keys_);
-        Settle();
-        uploads_.Fill();
-        StoreRows(rows, halves_[slot], sizes_, sizes_.key_dim);
+        paths_.Round(halves_[slot], sum, num_keys_, slot);
+        StoreRows(all, sequence, chunk, sum, sizes_.key_dim, halves_[slot]);
         uploads_.Free();
     }
 
     const GradientProblem& problem_;
     const Tiling& sizes_;
     const Prepared& prepared_;
+    const State& d_state_;
     Cube& cube_;
-    const int32_t chunk_, size_, num_keys_, num_values_, state_size_, piece_, num_sums_;
-    int32_t turn_ = 0;  // of cube_d_state_
+    Paths& paths_;
+    const int32_t chunk_, size_, num_keys_, num_values_, state_size_, num_sums_;
+    int32_t turn_ = 0;      // of cube_d_state_
+    bool is_mine_ = false;  // the Vector's work on the chunk, but for the state
     Order order_;
-    TwoSlots<HardEvent::M_V, HardEvent::V_M> results_;
+    TwoSlots<PRODUCT_DONE, PRODUCT_FREE> results_;
     TwoSlots<HardEvent::V_MTE3, HardEvent::MTE3_V> uploads_;
     LocalTensor<half> q_[2], k_[2], d_out_[2], y_[2], state_[2], cube_d_state_[2];  // in L1
     LocalTensor<half> scaled_[NUM_FORWARD_FACTORS];
     LocalTensor<half> asked_, read_, kept_, scaled_d_out_, scaled_d_r_, scaled_y_, d_y_, d_r_, d_kk_, d_qk_, pairs_, prefix_;
     LocalTensor<float> products_[2], d_q_, d_k_;                                     // in L0C
-    LocalTensor<float> d_state_, work_, mask_, gamma_, float_identity_, off_diagonal_, sums_;  // in the unified buffer
-    LocalTensor<float> sum_blocks_[2], sum_[2], minus_beta_[2], whole_[2];
+    LocalTensor<float> work_, mask_, gamma_, float_identity_, off_diagonal_, sums_;  // in the unified buffer
+    LocalTensor<float> sum_blocks_[2], sum_[2], minus_beta_[2];
     Diagonals diagonals_;
     LocalTensor<half> identity_, halves_[2], rows_[2];
 };

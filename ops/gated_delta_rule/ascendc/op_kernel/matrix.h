@@ -6,11 +6,9 @@
 
 #pragma once
 
-#include "kernel_operator.h"
+#include "chip.h"
 
 namespace sfm {
-
-using namespace AscendC;
 
 constexpr int32_t FRACTAL = 16;
 constexpr int32_t FRACTAL_SIZE = FRACTAL * FRACTAL;
@@ -59,15 +57,6 @@ __aicore__ inline void LoadFractals(const LocalTensor<half>& to, const Operand& 
     }
 }
 
-// What a product left in L0C, as NZ in the unified buffer, rounded if `to` holds halves. It runs on the vector pipe.
-template <typename T>
-__aicore__ inline void FromCube(const LocalTensor<T>& to, const LocalTensor<float>& result, int32_t count)
-{
-    DataCopyEnhancedParams fractals;
-    fractals.blockMode = BlockMode::BLOCK_MODE_MATRIX;
-    DataCopy(to, result, DataCopyParams(1, count / FRACTAL_SIZE, 0, 0), fractals);
-}
-
 constexpr int32_t FEW_FRACTALS = 10;
 
 // Products on the Cube. Operands take turns in the halves of L0A and L0B, so that loading overlaps with multiplying.
@@ -83,23 +72,26 @@ public:
 
     __aicore__ inline void Start()
     {
-        SetFlag<HardEvent::M_MTE1>(0);
-        SetFlag<HardEvent::M_MTE1>(1);
+        Raise<HardEvent::M_MTE1>(OPERANDS_FLAG);
+        Raise<HardEvent::M_MTE1>(OPERANDS_FLAG + 1);
     }
 
     __aicore__ inline void Stop()
     {
-        WaitFlag<HardEvent::M_MTE1>(0);
-        WaitFlag<HardEvent::M_MTE1>(1);
+        Await<HardEvent::M_MTE1>(OPERANDS_FLAG);
+        Await<HardEvent::M_MTE1>(OPERANDS_FLAG + 1);
     }
 
     // result (m, n) in L0C = left (m, k) right (k, n), or += if `is_sum`.
     __aicore__ inline void Multiply(const LocalTensor<float>& result, const Operand& left, const Operand& right,
                                     bool is_sum = false)
     {
+        if (!HasCube()) {
+            return;
+        }
         const LocalTensor<half> a = left_.GetWithOffset<half>(left_bytes_ / sizeof(half), turn_ * left_bytes_);
         const LocalTensor<half> b = right_.GetWithOffset<half>(right_bytes_ / sizeof(half), turn_ * right_bytes_);
-        WaitFlag<HardEvent::M_MTE1>(turn_);
+        WaitFlag<HardEvent::M_MTE1>(OPERANDS_FLAG + turn_);
         LoadFractals(a, left, false);
         LoadFractals(b, right, true);
         SetFlag<HardEvent::MTE1_M>(turn_);
@@ -113,7 +105,7 @@ public:
         product.k = left.Columns();
         product.cmatrixInitVal = !is_sum;
         Mmad(result, a, b, product);
-        SetFlag<HardEvent::M_MTE1>(turn_);
+        SetFlag<HardEvent::M_MTE1>(OPERANDS_FLAG + turn_);
         turn_ = 1 - turn_;
     }
 

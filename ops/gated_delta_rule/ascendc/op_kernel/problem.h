@@ -5,15 +5,12 @@
 
 #pragma once
 
-#include "kernel_operator.h"
 #include "matrix.h"
 #include "tiling.h"
 
 namespace sfm {
 
-using namespace AscendC;
-
-// Factors of a chunk's rows: -since, until * beta, scale * since; the gradient also needs until and beta.
+// Factors of a chunk's rows: -since, until * beta, since; the gradient also needs until and beta.
 enum Factor { KEYS_READ, KEYS_KEPT, QUERIES, UNTIL, BETA };
 constexpr int32_t NUM_FORWARD_FACTORS = 3, NUM_FACTORS = 5;
 
@@ -23,7 +20,7 @@ struct Problem {
     GlobalTensor<float> sum_blocks;      // (N, T, 8): G_i, the sum of log a from the chunk's first token on, eight times
     GlobalTensor<float> weighted_sum;    // (N, T): G_i - log beta_i
     GlobalTensor<half> factors;          // (N, M, 5, C), as Factor lists them
-    GlobalTensor<float> whole;           // (N, M, 8): the product of a chunk's decays, eight times
+    GlobalTensor<float> whole;           // (N, M): the product of a chunk's decays
     GlobalTensor<half> identity;         // (16, 16)
     GlobalTensor<float> mask;            // (16, 16): 0 on and below the diagonal, -1e4 above it
     GlobalTensor<float> state;           // (B, H, K, V)
@@ -70,38 +67,13 @@ __aicore__ inline void Set(GlobalTensor<T>& tensor, GM_ADDR address)
 // A chunk's rows of q, k or v as an NZ matrix in L1. Tokens of a head lie num_heads * dim numbers apart.
 __aicore__ inline void LoadRows(const LocalTensor<half>& matrix, const GlobalTensor<half>& rows, const Tiling& sizes, int32_t dim)
 {
+    if (!HasCube()) {
+        return;
+    }
     const uint16_t gap = (sizes.num_heads * dim - FRACTAL) * sizeof(half) / BLOCK;
     for (int32_t column = 0; column < dim; column += FRACTAL) {
         DataCopy(matrix[column * sizes.chunk], rows[column], DataCopyParams(sizes.chunk, 1, gap, 0));
     }
-}
-
-__aicore__ inline void StoreRows(const GlobalTensor<half>& rows, const LocalTensor<half>& matrix, const Tiling& sizes,
-                                 int32_t dim)
-{
-    const uint16_t gap = (sizes.num_heads * dim - FRACTAL) * sizeof(half) / BLOCK;
-    for (int32_t column = 0; column < dim; column += FRACTAL) {
-        DataCopy(rows[column], matrix[column * sizes.chunk], DataCopyParams(sizes.chunk, 1, 0, gap));
-    }
-}
-
-// A sequence's state: rows in global memory, 16 columns after 16 columns in the unified buffer. All pipes are idle afterwards.
-__aicore__ inline void LoadState(const LocalTensor<float>& state, const GlobalTensor<float>& rows, const Tiling& sizes)
-{
-    const uint16_t length = FRACTAL * sizeof(float) / BLOCK, gap = (sizes.value_dim - FRACTAL) * sizeof(float) / BLOCK;
-    for (int32_t column = 0; column < sizes.value_dim; column += FRACTAL) {
-        DataCopy(state[column * sizes.key_dim], rows[column], DataCopyParams(sizes.key_dim, length, gap, 0));
-    }
-    PipeBarrier<PIPE_ALL>();
-}
-
-__aicore__ inline void StoreState(const GlobalTensor<float>& rows, const LocalTensor<float>& state, const Tiling& sizes)
-{
-    const uint16_t length = FRACTAL * sizeof(float) / BLOCK, gap = (sizes.value_dim - FRACTAL) * sizeof(float) / BLOCK;
-    for (int32_t column = 0; column < sizes.value_dim; column += FRACTAL) {
-        DataCopy(rows[column], state[column * sizes.key_dim], DataCopyParams(sizes.key_dim, length, 0, gap));
-    }
-    PipeBarrier<PIPE_ALL>();
 }
 
 }  // namespace sfm

@@ -1,0 +1,91 @@
+// What preparation.h does, alone: T = (I + A)^-1 of every chunk, tiles' inverses merged to those of chunks.
+
+#include "../../../ops/gated_delta_rule/ascendc/op_kernel/core.h"
+
+namespace sfm {
+
+struct InverseProblem : Problem {
+    GlobalTensor<half> unit;  // (C, C) as NZ: ones on the diagonal
+    GlobalTensor<float> t;    // (N, M, C, C) as NZ
+};
+
+// In place of a pass of the state: high and low half of T, added up by the Cube, to global memory.
+class Export {
+public:
+    __aicore__ inline Export(const InverseProblem& problem, const Prepared& prepared, const State&, Cube& cube, Paths& paths)
+        : problem_(problem), prepared_(prepared), cube_(cube), paths_(paths) {}
+
+    __aicore__ inline void Init(Arena<TPosition::A1>& l1, Arena<TPosition::VECCALC>& ub, Arena<TPosition::CO1>& l0c)
+    {
+        unit_ = l1.Take<half>(Size());
+        product_ = l0c.Take<float>(Size());
+        sum_ = ub.Take<float>(Size());
+    }
+
+    __aicore__ inline void Clear() {}
+
+    // Chunks first .. first + count of a sequence. All pipes are idle before and after.
+    __aicore__ inline void Run(int32_t sequence, int32_t first, int32_t count)
+    {
+        if (HasCube()) {
+            DataCopy(unit_, problem_.unit, Size());
+        }
+        PipeBarrier<PIPE_ALL>();
+        const Matrix unit(unit_, prepared_.chunk, prepared_.chunk);
+        for (int32_t index = 0; index < count; ++index) {
+            cube_.Multiply(product_, prepared_.Of(prepared_.high, index), unit);
+            cube_.Multiply(product_, prepared_.Of(prepared_.low, index), unit, true);
+            PipeBarrier<PIPE_ALL>();
+            paths_.ToVector(sum_, product_, Size(), IsMine(index));
+            PipeBarrier<PIPE_ALL>();
+            if (IsMine(index)) {
+                DataCopy(problem_.t[problem_.Chunk(sequence, first + index) * Size()], sum_, Size());
+            }
+            PipeBarrier<PIPE_ALL>();
+        }
+    }
+
+private:
+    __aicore__ inline int32_t Size() const { return problem_.sizes.chunk * problem_.sizes.chunk; }
+
+    const InverseProblem& problem_;
+    const Prepared& prepared_;
+    Cube& cube_;
+    Paths& paths_;
+    LocalTensor<half> unit_;
+    LocalTensor<float> product_, sum_;
+};
+
+__aicore__ inline void Process(Core<InverseProblem, Export>& core)
+{
+    const Tiling& sizes = core.problem.sizes;
+    core.Start();
+    for (int32_t sequence = BlockIndex(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
+        for (int32_t first = 0; first < sizes.num_chunks; first += sizes.chunks_per_group) {
+            const int32_t left = sizes.num_chunks - first;
+            const int32_t count = left < sizes.chunks_per_group ? left : sizes.chunks_per_group;
+            core.preparation.Run(sequence, first, count);
+            core.pass.Run(sequence, first, count);
+        }
+    }
+    core.Stop();
+}
+
+}  // namespace sfm
+
+extern "C" __global__ __aicore__ void invert_chunks(GM_ADDR q, GM_ADDR k, GM_ADDR sum_blocks, GM_ADDR weighted_sum, GM_ADDR mask,
+                                                    GM_ADDR unit, GM_ADDR t, GM_ADDR workspace, GM_ADDR tiling)
+{
+    sfm::InverseProblem problem;
+    problem.sizes = *reinterpret_cast<__gm__ sfm::Tiling*>(tiling);
+    sfm::Set(problem.q, q);
+    sfm::Set(problem.k, k);
+    sfm::Set(problem.sum_blocks, sum_blocks);
+    sfm::Set(problem.weighted_sum, weighted_sum);
+    sfm::Set(problem.mask, mask);
+    sfm::Set(problem.unit, unit);
+    sfm::Set(problem.t, t);
+    sfm::Core<sfm::InverseProblem, sfm::Export> core(problem);
+    core.Init(workspace);
+    sfm::Process(core);
+}

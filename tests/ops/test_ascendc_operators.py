@@ -79,5 +79,5 @@ def test_both_sides_declare_the_same_arguments(host, operator):
 
 
 def test_decays_have_the_types_that_the_kernels_are_told():
-    arrays, _ = Decays(16)(*(Tensor(np.ones(shape, np.float32)) for shape in [(1, 16, 1)] * 3 + [(1,)]))
+    arrays, _ = Decays(16)(*(Tensor(np.ones(shape, np.float32)) for shape in [(1, 16, 1)] * 3))
     assert [array.dtype for array in arrays] == list(gated_delta_rule.DECAYS.values())

@@ -176,13 +176,15 @@ def test_a_scale_of_zero_reads_nothing():
 
 @settings(max_examples=15)
 @given(
-    sizes=st.tuples(*(st.integers(1, most) for most in (3, 90, 3, 40, 40))),
+    sizes=st.tuples(*(st.integers(least, most) for least, most in ((1, 3), (1, 90), (1, 3), (4, 40), (1, 40)))),
     chunk_size=st.sampled_from(CHUNKS),
     case=st.sampled_from(CASES),
     seed=st.integers(0, 99),
 )
 def test_any_shape(sizes, chunk_size, case, seed):
-    """By the kernels alone, which take no time to compile."""
+    """By the kernels alone, which take no time to compile. Keys of width 1 would leave nothing of the initial state, so that its
+    gradient would be what is left of large terms: rounding.
+    """
     if reason := IMPLEMENTATIONS["cpu"].why_not():
         pytest.skip(reason)
     num_batch, time, num_heads, key_dim, value_dim = sizes

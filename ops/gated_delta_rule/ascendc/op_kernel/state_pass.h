@@ -68,7 +68,7 @@ public:
             Write(sequence, first + index, index);
             UpdateState(problem_.Chunk(sequence, first + index), index);
             if (index + 1 < count) {
-                SendState();
+                SendState(problem_.Chunk(sequence, first + index + 1));
             }
         }
         AwaitBoth<HardEvent::MTE1_MTE2>();
@@ -112,7 +112,7 @@ private:
             BuildDiagonals(1);
         }
         PipeBarrier<PIPE_ALL>();
-        SendState();
+        SendState(problem_.Chunk(sequence, first));
     }
 
     __aicore__ inline void Load(int32_t sequence, int32_t chunk, int32_t slot)
@@ -192,19 +192,11 @@ private:
         paths_.Round(half_y_, y_product_, num_values_, 1);
         paths_.ToCube(y_, y_product_, num_values_, half_y_);
         Raise<FROM_CUBE>(1);
-        Keep(problem_.Chunk(sequence, chunk));
-        Raise<HardEvent::MTE3_V>(2);
-    }
-
-    // What the gradient needs, on to global memory at a time when nothing waits for MTE3: the state before the chunk, and Y.
-    __aicore__ inline void Keep(int64_t chunk)
-    {
-        for (int32_t piece = 0; piece < state_.count; ++piece) {
-            if (IsMine(piece)) {
-                DataCopy(problem_.states[chunk * state_size_ + piece * state_.size], HalfState(piece), state_.size);
-            }
+        for (int32_t piece = 1; piece < state_.count; ++piece) {
+            KeepState(problem_.Chunk(sequence, chunk), piece);
         }
-        paths_.ToGlobal(problem_.corrections[chunk * num_values_], y_product_, num_values_, half_y_);
+        Raise<HardEvent::MTE3_V>(2);
+        paths_.ToGlobal(problem_.corrections[problem_.Chunk(sequence, chunk) * num_values_], y_product_, num_values_, half_y_);
     }
 
     __aicore__ inline void Write(int32_t sequence, int32_t chunk, int32_t index)
@@ -236,8 +228,9 @@ private:
         }
     }
 
-    // The state, on to L1.
-    __aicore__ inline void SendState()
+    // The state before a chunk, on to L1, and for the gradient on to global memory: a piece at once, the others when MTE3 has
+    // time for them.
+    __aicore__ inline void SendState(int64_t chunk)
     {
         Await<HardEvent::MTE3_V>(2);
         for (int32_t piece = 0; piece < state_.count; ++piece) {
@@ -251,6 +244,14 @@ private:
             paths_.Unloaded();
         }
         Raise<FROM_VECTOR>(3);
+        KeepState(chunk, 0);
+    }
+
+    __aicore__ inline void KeepState(int64_t chunk, int32_t piece)
+    {
+        if (IsMine(piece)) {
+            DataCopy(problem_.states[chunk * state_size_ + piece * state_.size], HalfState(piece), state_.size);
+        }
     }
 
     __aicore__ inline LocalTensor<half> HalfState(int32_t piece) const { return half_state_[piece / NUM_SHARES * state_.size]; }

@@ -44,6 +44,14 @@ def errors(got: list[Tensor], true, names) -> dict[str, float]:
     return dict(zip(("out", "final_state", *names), found, strict=True))
 
 
+def unit_keys(shape, alike, rng) -> np.ndarray:
+    """Rows of length 1, `alike` being the share of one direction."""
+    shared, own = rng.normal(size=shape[-1]), rng.normal(size=shape)
+    shared /= np.linalg.norm(shared)
+    k = alike * shared + np.sqrt(1 - alike**2) * own / np.sqrt(shape[-1])
+    return k / np.linalg.norm(k, axis=-1, keepdims=True)
+
+
 def rule_arguments(num_batch, time, num_heads, key_dim, value_dim, seed=0) -> list[np.ndarray]:
     """q, k, v in fp16, beta, log_decay, sign, initial_state in fp32."""
     rng = np.random.default_rng(seed)

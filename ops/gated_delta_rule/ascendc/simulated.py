@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import struct
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -94,9 +93,8 @@ class Simulated:
         self.signs = signs.asnumpy()
         scaled_q = (q * self.scale).astype(q.dtype)
         self.q, self.k, self.v = self.filled_up(scaled_q), self.filled_up(k), self.signed(self.filled_up(v))
-        self.sizes = (*self.decays[0].shape[:2], chunk_size, q.shape[3], v.shape[3])
 
-    @cached_property
+    @functools.cached_property
     def forward_launch(self) -> Report:
         return forward([self.q, self.k, self.v, *self.decays[:NUM_FORWARD_DECAYS], self.initial_state], **self.launch)
 

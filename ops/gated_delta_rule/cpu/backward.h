@@ -53,6 +53,7 @@ class Backward {
       chunk.load(s, in, head, n * size, count(n));
       load_rows(in.v + at_value, head.value_stride, count(n), s.value, errors_n, size);
       chunk.write(state, errors_n, x);
+      convert(chunk.solution, errors_n, size, value);
       if (n == num_chunks - 1) return;
       const Matrix next = states.at((n + 1) * key, 0);
       memcpy(next.data, state.data, sizeof(float) * key * value);

@@ -31,16 +31,15 @@ struct Chunk {
   Matrix q, k;
   float* beta;
   Decays decays;
-  MatrixOf<double> kk;             // strictly_lower(K K^T * Gamma), which is A without beta
-  MatrixOf<double> beta_solution;  // what the last `write` or `write_back` returned second
+  MatrixOf<double> kk;                       // strictly_lower(K K^T * Gamma), which is A without beta
+  MatrixOf<double> solution, beta_solution;  // of the last `write` or `write_back`
 
   Chunk(Arena& arena, const Sizes& s)
       : size(s.chunk), key(filled(s.key)), value(filled(s.value)), q(arena.matrix(size, key)), k(arena.matrix(size, key)),
         beta(arena.vector(size)), decays(arena, size), kk(arena.matrix<double>(size, size)),
-        beta_solution(arena.matrix<double>(size, value)), k_transposed(arena.matrix(key, size)),
-        scaled_k(arena.matrix(size, key)), wide_k(arena.matrix<double>(size, key)),
-        wide_k_transposed(arena.matrix<double>(key, size)), solution(arena.matrix<double>(size, value)),
-        log_decay(arena.vector(size)), sign(arena.vector(size)) {}
+        solution(arena.matrix<double>(size, value)), beta_solution(arena.matrix<double>(size, value)),
+        k_transposed(arena.matrix(key, size)), scaled_k(arena.matrix(size, key)), wide_k(arena.matrix<double>(size, key)),
+        wide_k_transposed(arena.matrix<double>(key, size)), log_decay(arena.vector(size)), sign(arena.vector(size)) {}
 
   // All but q, which not every pass over the chunks needs.
   void load(const Sizes& s, const Inputs& in, const Head& head, int64_t start, int count) {
@@ -62,12 +61,12 @@ struct Chunk {
     load_rows(in.q + head.key_offset + start * head.key_stride, head.key_stride, count, s.key, q, size);
   }
 
-  // `errors` holds V and becomes what the tokens find wrong: V - diag(since) K S - kk X; x becomes X = diag(beta) errors.
+  // `errors` holds V and becomes V - diag(since) K S; `solution` what the tokens find wrong, errors - kk X; x becomes
+  // X = diag(beta) solution.
   void write(Matrix state, Matrix errors, Matrix x) {
     product<Left::as_is, Result::subtracted>(k_times(decays.since), state, errors, size, key, value);
     convert(errors, solution, size, value);
     solve(kk, beta, solution, beta_solution, size, value);
-    convert(solution, errors, size, value);
     convert(beta_solution, x, size, value);
   }
 
@@ -106,7 +105,7 @@ struct Chunk {
 
  private:
   Matrix k_transposed, scaled_k;
-  MatrixOf<double> wide_k, wide_k_transposed, solution;
+  MatrixOf<double> wide_k, wide_k_transposed;
   float *log_decay, *sign;
 };
 

@@ -58,15 +58,9 @@ private:
 
 __aicore__ inline void Process(Core<InverseProblem, Export>& core)
 {
-    const Tiling& sizes = core.problem.sizes;
     core.Start();
-    for (int32_t sequence = BlockIndex(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
-        for (int32_t first = 0; first < sizes.num_chunks; first += sizes.chunks_per_group) {
-            const int32_t left = sizes.num_chunks - first;
-            const int32_t count = left < sizes.chunks_per_group ? left : sizes.chunks_per_group;
-            core.preparation.Run(sequence, first, count);
-            core.pass.Run(sequence, first, count);
-        }
+    for (int32_t sequence = BlockIndex(); sequence < core.problem.sizes.num_sequences; sequence += GetBlockNum()) {
+        core.Run(sequence);
     }
     core.Stop();
 }

@@ -6,26 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ascendc_errors import unit_keys
 
 from sfm_ms.ops import ascendc_sim
 from sfm_ms.ops.ascendc_sim import Output, simulate
 from sfm_ms.ops.gated_delta_rule.ascendc.arguments import BLOCK, MASKED, by_columns
-from sfm_ms.ops.gated_delta_rule.ascendc.simulated import tiling
+from sfm_ms.ops.gated_delta_rule.ascendc.simulated import GLOBAL_BYTES, tiling
 
 pytestmark = pytest.mark.skipif(bool(ascendc_sim.why_not()), reason=ascendc_sim.why_not())
 
 FOLDER = Path(__file__).parent
 LANES, TILE = 64, 16  # as in op_kernel/tiling.h
 KEY_DIM = 64
-WORKSPACE_BYTES = 2**20  # enough for what the cores of the 910B exchange
 KEYS_ALIKE = {"drawn": 0.0, "nearly equal": 0.99, "equal": 1.0}  # the share of one direction
-
-
-def keys(shape, alike, rng):
-    """Unit rows (..., KEY_DIM)."""
-    shared, own = rng.normal(size=KEY_DIM), rng.normal(size=(*shape, KEY_DIM))
-    k = alike * shared / np.linalg.norm(shared) + np.sqrt(1 - alike**2) * own / np.sqrt(KEY_DIM)
-    return k / np.linalg.norm(k, axis=-1, keepdims=True)
 
 
 def betas(shape, alike, rng):
@@ -62,7 +55,7 @@ def inverses_of_tiles(a, chip, **launch):
 def test_tiles(alike, chip, schedule):
     rng = np.random.default_rng(0)
     for num_tiles in (1, 64, 150):
-        k = keys((num_tiles, TILE), alike, rng)
+        k = unit_keys((num_tiles, TILE, KEY_DIM), alike, rng)
         a = np.tril(k @ k.swapaxes(1, 2) * betas((num_tiles, 1, TILE), alike, rng), -1).astype(np.float32)
         got = inverses_of_tiles(a, chip, schedule=schedule, seed=num_tiles, num_blocks=2)
         true = np.linalg.inv(np.eye(TILE) + a.astype(np.float64))
@@ -88,7 +81,7 @@ def inverses_of_chunks(k, beta, chunk_size, chunks_per_group, chip, **launch):
     t = Output((num_batch, num_chunks, chunk_size // TILE, chunk_size, TILE), np.float32)
     arguments = [k, k, no_decay, -np.log(beta), mask, unit, t]
     sizes = tiling(1, num_batch, num_chunks, chunks_per_group, chunk_size, KEY_DIM, KEY_DIM)
-    launch |= {"tiling": sizes, "workspace_bytes": WORKSPACE_BYTES, "num_blocks": 2}
+    launch |= {"tiling": sizes, "workspace_bytes": 2 * GLOBAL_BYTES, "num_blocks": 2}
     report = simulate(FOLDER / "preparation_kernel.cpp", "invert_chunks", chip, arguments, **launch)
     return report.outputs[-1].swapaxes(2, 3).reshape(num_batch, num_chunks, chunk_size, chunk_size)
 
@@ -100,7 +93,7 @@ def inverses_of_chunks(k, beta, chunk_size, chunks_per_group, chip, **launch):
 def test_chunks(chip, alike, chunk_size, schedule):
     """Chunks are prepared in threes, and two are left: most lanes are empty."""
     rng = np.random.default_rng(0)
-    k = keys((2, 5 * chunk_size, 1), alike, rng).astype(np.float16)
+    k = unit_keys((2, 5 * chunk_size, 1, KEY_DIM), alike, rng).astype(np.float16)
     beta = betas(k.shape[:3], alike, rng).astype(np.float32)
     got = inverses_of_chunks(k, beta, chunk_size, 3, chip, schedule=schedule)
     k, beta = (x.reshape(2, 5, chunk_size, -1).astype(np.float64) for x in (k, beta))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ascendc_errors import unit_keys
 
 from sfm_ms.ops import ascendc_sim
 from sfm_ms.ops.gated_delta_rule import reference
@@ -27,10 +28,7 @@ def arguments(sizes, keys_alike=0.0, beta=None, is_signed=True, is_gated=True, s
     """q, k, v, beta, log_decay, sign, initial_state. `keys_alike` is the share of one direction; no beta means any in [0, 2]."""
     num_batch, time, num_heads, key_dim, value_dim, _ = sizes
     rng = np.random.default_rng(seed)
-    shared, own = rng.normal(size=key_dim), rng.normal(size=(num_batch, time, num_heads, key_dim))
-    shared /= np.linalg.norm(shared)
-    k = keys_alike * shared + np.sqrt(1 - keys_alike**2) * own / np.sqrt(key_dim)
-    k /= np.linalg.norm(k, axis=-1, keepdims=True)
+    k = unit_keys((num_batch, time, num_heads, key_dim), keys_alike, rng)
     q, v = rng.normal(size=k.shape) / np.sqrt(key_dim), rng.normal(size=(*k.shape[:3], value_dim))
     betas = rng.uniform(0, 2, k.shape[:3]) if beta is None else np.full(k.shape[:3], beta)
     log_decay = -rng.uniform(0, 0.2, k.shape[:3]) * is_gated

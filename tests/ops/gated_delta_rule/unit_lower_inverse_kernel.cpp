@@ -1,5 +1,6 @@
 // What lanes.h does, alone: inverses of 16 x 16 tiles, 64 at once, and the way of the tiles to lanes and back.
 
+#include "../../../ops/gated_delta_rule/ascendc/op_kernel/chip.h"
 #include "../../../ops/gated_delta_rule/ascendc/op_kernel/lanes.h"
 
 namespace sfm {
@@ -19,14 +20,6 @@ __aicore__ inline GlobalTensor<T> Argument(GM_ADDR address)
     GlobalTensor<T> tensor;
     tensor.SetGlobalBuffer(reinterpret_cast<__gm__ T*>(address));
     return tensor;
-}
-
-__aicore__ inline bool HasVector()
-{
-    if ASCEND_IS_AIC {
-        return false;  // on the 910B, a core for the Cube
-    }
-    return true;
 }
 
 }  // namespace sfm

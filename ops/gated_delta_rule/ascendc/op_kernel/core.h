@@ -39,6 +39,30 @@ struct Core {
         paths.Stop();
     }
 
+    // All chunks of a sequence, from the first on.
+    __aicore__ inline void Run(int32_t sequence)
+    {
+        const Tiling& sizes = problem.sizes;
+        for (int32_t first = 0; first < sizes.num_chunks; first += sizes.chunks_per_group) {
+            const int32_t left = sizes.num_chunks - first;
+            const int32_t count = left < sizes.chunks_per_group ? left : sizes.chunks_per_group;
+            preparation.Run(sequence, first, count);
+            pass.Run(sequence, first, count);
+        }
+    }
+
+    // ... and from the last on.
+    __aicore__ inline void RunBack(int32_t sequence)
+    {
+        const Tiling& sizes = problem.sizes;
+        for (int32_t end = sizes.num_chunks; end > 0;) {
+            const int32_t first = (end - 1) / sizes.chunks_per_group * sizes.chunks_per_group;
+            preparation.Run(sequence, first, end - first);
+            pass.Run(sequence, first, end - first);
+            end = first;
+        }
+    }
+
     // Of a state in global memory, or of its gradient.
     __aicore__ inline int64_t StateStart(int32_t sequence) const
     {

@@ -9,16 +9,10 @@ namespace sfm {
 __aicore__ inline void Process(Core<GradientProblem, GradientPass>& core)
 {
     const GradientProblem& problem = core.problem;
-    const Tiling& sizes = problem.sizes;
     core.Start();
-    for (int32_t sequence = BlockIndex(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
+    for (int32_t sequence = BlockIndex(); sequence < problem.sizes.num_sequences; sequence += GetBlockNum()) {
         core.state.Load(problem.d_final_state[core.StateStart(sequence)]);
-        for (int32_t end = sizes.num_chunks; end > 0;) {
-            const int32_t first = (end - 1) / sizes.chunks_per_group * sizes.chunks_per_group;
-            core.preparation.Run(sequence, first, end - first);
-            core.pass.Run(sequence, first, end - first);
-            end = first;
-        }
+        core.RunBack(sequence);
         core.state.Store(problem.d_state[core.StateStart(sequence)]);
     }
     core.Stop();

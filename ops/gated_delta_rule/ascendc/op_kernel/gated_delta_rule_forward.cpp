@@ -11,16 +11,10 @@ namespace sfm {
 __aicore__ inline void Process(Core<ForwardProblem, StatePass>& core)
 {
     const ForwardProblem& problem = core.problem;
-    const Tiling& sizes = problem.sizes;
     core.Start();
-    for (int32_t sequence = BlockIndex(); sequence < sizes.num_sequences; sequence += GetBlockNum()) {
+    for (int32_t sequence = BlockIndex(); sequence < problem.sizes.num_sequences; sequence += GetBlockNum()) {
         core.state.Load(problem.state[core.StateStart(sequence)]);
-        for (int32_t first = 0; first < sizes.num_chunks; first += sizes.chunks_per_group) {
-            const int32_t left = sizes.num_chunks - first;
-            const int32_t count = left < sizes.chunks_per_group ? left : sizes.chunks_per_group;
-            core.preparation.Run(sequence, first, count);
-            core.pass.Run(sequence, first, count);
-        }
+        core.Run(sequence);
         core.state.Store(problem.final_state[core.StateStart(sequence)]);
     }
     core.Stop();

@@ -22,7 +22,7 @@ struct Problem {
     GlobalTensor<half> factors;          // (N, M, 5, C), as Factor lists them
     GlobalTensor<float> whole;           // (N, M): the product of a chunk's decays
     GlobalTensor<half> identity;         // (16, 16)
-    GlobalTensor<float> mask;            // (16, 16): 0 on and below the diagonal, -1e4 above it
+    GlobalTensor<float> mask;            // (C, C) as NZ: 0 on and below the diagonal, -1e4 above it
     GlobalTensor<float> state;           // (B, H, K, V)
     GlobalTensor<half> states;           // (N, M, K, V) as NZ: S before every chunk, which the gradient needs
     GlobalTensor<half> corrections;      // (N, M, C, V) as NZ: Y

@@ -6,11 +6,8 @@
 
 namespace sfm {
 
-using namespace AscendC;
-
 constexpr int32_t FLOATS = 64;       // of a repeat
 constexpr int32_t BLOCK_FLOATS = 8;  // of a block
-constexpr int32_t MOST_REPEATS = 255;
 
 // x = high + low, each with the eleven bits of fp16. `x` is lost.
 __aicore__ inline void Split(const LocalTensor<half>& high, const LocalTensor<half>& low, const LocalTensor<float>& x,

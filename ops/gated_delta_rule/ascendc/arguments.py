@@ -15,24 +15,22 @@ from mindspore import dtype as mstype
 from sfm_ms.ops.gated_delta_rule.chunked import MIN_LOG_DECAY, running_product, running_sum, sum_before, sum_from
 from sfm_ms.ops.gated_delta_rule.layout import split
 
-BLOCK = 8  # fp32 numbers in 32 bytes, which a vector instruction repeats
 LEAST_BETA = 1e-30  # its logarithm is finite
-MASKED = -1e4  # exp of it is 0, also with a sum of decays added
+MASKED = 8192.0  # as in op_kernel/problem.h
 
 
 class Decays(nn.Cell):
     """(beta, log_decay, sign (B, T, H)) -> what the kernels read beside q, k, v and states, in their order:
 
-    sum_blocks (N, M, C, 8), weighted_sum (N, M, C), factors (N, M, 5, C), whole (N, M, 1), identity (16, 16) and mask
-    (C / 16, C, 16); for the gradient also sum and minus_beta (N, M, C) and prefix (C / 16, C, 16). And the signs, (B, T', H, 1).
+    row_exponents and column_exponents (N, M, C, 16), factors (N, M, 5, C), whole (N, M, 1), minus_identity and mask
+    (C / 16, C, 16); for the gradient also unweighted_exponents (N, M, C, 16) and minus_beta (N, M, C).
+    And the signs, (B, T', H, 1).
     """
 
     def __init__(self, chunk_size: int):
         super().__init__()
         self.chunk_size = chunk_size
-        self.identity = Tensor(np.eye(16, dtype=np.float16))
-        above = np.triu(np.ones((chunk_size, chunk_size), np.float32), 1)
-        self.mask, self.prefix = Tensor(by_columns(MASKED * above)), Tensor(by_columns(above).astype(np.float16))
+        self.minus_identity, self.mask = Tensor(minus_identity(chunk_size)), Tensor(mask(chunk_size))
 
     def construct(self, beta, log_decay, sign):
         num_batch, _, num_heads = beta.shape
@@ -43,15 +41,14 @@ class Decays(nn.Cell):
         until_NMC = last_sign_NM1 * ops.exp(last_NM1 - sum_NMC)
         factors = (-since_NMC, until_NMC * beta_NMC, since_NMC, until_NMC, beta_NMC)
         arrays = (
-            in_blocks(sum_NMC),
-            sum_NMC - ops.log(ops.maximum(beta_NMC, LEAST_BETA)),
+            of_rows(sum_NMC),
+            of_columns(ops.log(ops.maximum(beta_NMC, LEAST_BETA)) - sum_NMC),
             ops.stack(factors, 2).astype(mstype.float16),
             last_sign_NM1 * ops.exp(last_NM1),
-            self.identity,
+            self.minus_identity,
             self.mask,
-            sum_NMC,
+            of_columns(-sum_NMC),
             -beta_NMC,
-            self.prefix,
         )
         return arrays, sign_NMC.reshape(num_batch, num_heads, -1, 1).swapaxes(1, 2)
 
@@ -82,9 +79,38 @@ def by_columns(matrix: np.ndarray) -> np.ndarray:
     return np.stack(np.split(matrix, matrix.shape[1] // 16, 1))
 
 
-def in_blocks(x):
-    """Every number BLOCK times, on a new last axis."""
-    return x.expand_dims(-1).tile((1,) * x.ndim + (BLOCK,))
+def minus_identity(size: int) -> np.ndarray:
+    return by_columns(-np.eye(size, dtype=np.float16))
+
+
+def mask(size: int) -> np.ndarray:
+    """MASKED above the diagonal."""
+    return by_columns(MASKED * np.triu(np.ones((size, size)), 1)).astype(np.float16)
+
+
+def of_rows(x):
+    """x_i (..., C) fp32 -> (..., C, 16) fp16, whose products with those of `of_columns` are x_i + y_j."""
+    ones = ops.ones((*x.shape, 3), mstype.float16)
+    return filled_to_16(in_halves(x), ones)
+
+
+def of_columns(y):
+    ones = ops.ones((*y.shape, 3), mstype.float16)
+    return filled_to_16(ones, in_halves(y))
+
+
+def filled_to_16(*parts):
+    nothing = ops.zeros((*parts[0].shape[:-1], 16 - 2 * 3), mstype.float16)
+    return ops.concat((*parts, nothing), -1)
+
+
+def in_halves(x):
+    """fp32 -> three fp16, on a new last axis, whose sum is as precise."""
+    high = x.astype(mstype.float16)
+    rest = x - high.astype(mstype.float32)
+    middle = rest.astype(mstype.float16)
+    low = (rest - middle.astype(mstype.float32)).astype(mstype.float16)
+    return ops.stack((high, middle, low), -1)
 
 
 def filled_up(x, chunk_size):

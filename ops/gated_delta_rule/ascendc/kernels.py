@@ -14,15 +14,14 @@ from sfm_ms.ops import ascendc_operators
 FORWARD, BACKWARD = "GatedDeltaRuleForward", "GatedDeltaRuleBackward"
 HALF, FP32 = mstype.float16, mstype.float32
 DECAYS = {
-    "sum_blocks": FP32,
-    "weighted_sum": FP32,
+    "row_exponents": HALF,
+    "column_exponents": HALF,
     "factors": HALF,
     "whole": FP32,
-    "identity": HALF,
-    "mask": FP32,
-    "sum": FP32,
+    "minus_identity": HALF,
+    "mask": HALF,
+    "unweighted_exponents": HALF,
     "minus_beta": FP32,
-    "prefix": HALF,
 }  # what arguments.Decays makes
 NUM_FORWARD_DECAYS = 6  # so many of them the forward kernel takes, from the first on
 KEPT = {"states": HALF, "corrections": HALF}  # by the forward kernel for the gradient
@@ -46,15 +45,15 @@ def backward() -> ops.Custom:
     return ascendc_operators.operator(BACKWARD, inputs, outputs, backward_shapes)
 
 
-def forward_shapes(q, k, v, sum_blocks, *others):
+def forward_shapes(q, k, v, row_exponents, *others):
     """out (B, T', H, V), final_state (B, H, K, V), states (N, M, K V), corrections (N, M, C V)."""
-    num_sequences, num_chunks, chunk_size, _ = sum_blocks
+    num_sequences, num_chunks, chunk_size, _ = row_exponents
     kept = (num_sequences, num_chunks)
     return v, others[-1], (*kept, q[3] * v[3]), (*kept, chunk_size * v[3])
 
 
-def backward_shapes(q, k, sum_blocks, *others):
+def backward_shapes(q, k, row_exponents, *others):
     """d_q, d_k (B, T', H, K), d_v (B, T', H, V), d_state (B, H, K, V), sums (N, M, 5 C + V)."""
     d_out, d_final_state = others[-2:]
-    num_sequences, num_chunks, chunk_size, _ = sum_blocks
+    num_sequences, num_chunks, chunk_size, _ = row_exponents
     return q, k, d_out, d_final_state, (num_sequences, num_chunks, 5 * chunk_size + d_out[3])

@@ -69,7 +69,7 @@ def backward(arguments, chip="910A", **launch) -> Report:
 
 
 def launched(kernel, arguments, outputs, sizes, chip, launch) -> Report:
-    """`sizes`: sum_blocks and an array of the values' width."""
+    """`sizes`: row_exponents and an array of the values' width."""
     num_heads, key_dim = arguments[0].shape[2:]
     num_sequences, num_chunks, chunk_size, _ = sizes[0].shape
     value_dim = sizes[1].shape[3]

@@ -5,11 +5,10 @@
 namespace sfm {
 
 struct InverseProblem : Problem {
-    GlobalTensor<half> unit;  // (C, C) as NZ: ones on the diagonal
-    GlobalTensor<float> t;    // (N, M, C, C) as NZ
+    GlobalTensor<float> minus_t;  // (N, M, C, C) as NZ
 };
 
-// In place of a pass of the state: high and low half of T, added up by the Cube, to global memory.
+// In place of a pass of the state: high and low half of T, added up and negated by the Cube, to global memory.
 class Export {
 public:
     __aicore__ inline Export(const InverseProblem& problem, const Prepared& prepared, const State&, Cube& cube, Paths& paths)
@@ -28,7 +27,7 @@ public:
     __aicore__ inline void Run(int32_t sequence, int32_t first, int32_t count)
     {
         if (HasCube()) {
-            DataCopy(unit_, problem_.unit, Size());
+            DataCopy(unit_, problem_.minus_identity, Size());
         }
         PipeBarrier<PIPE_ALL>();
         const Matrix unit(unit_, prepared_.chunk, prepared_.chunk);
@@ -39,7 +38,7 @@ public:
             paths_.ToVector(sum_, product_, Size(), IsMine(index));
             PipeBarrier<PIPE_ALL>();
             if (IsMine(index)) {
-                DataCopy(problem_.t[problem_.Chunk(sequence, first + index) * Size()], sum_, Size());
+                DataCopy(problem_.minus_t[problem_.Chunk(sequence, first + index) * Size()], sum_, Size());
             }
             PipeBarrier<PIPE_ALL>();
         }
@@ -67,18 +66,18 @@ __aicore__ inline void Process(Core<InverseProblem, Export>& core)
 
 }  // namespace sfm
 
-extern "C" __global__ __aicore__ void invert_chunks(GM_ADDR q, GM_ADDR k, GM_ADDR sum_blocks, GM_ADDR weighted_sum, GM_ADDR mask,
-                                                    GM_ADDR unit, GM_ADDR t, GM_ADDR workspace, GM_ADDR tiling)
+extern "C" __global__ __aicore__ void invert_chunks(GM_ADDR q, GM_ADDR k, GM_ADDR row_exponents, GM_ADDR column_exponents, GM_ADDR mask,
+                                                    GM_ADDR minus_identity, GM_ADDR minus_t, GM_ADDR workspace, GM_ADDR tiling)
 {
     sfm::InverseProblem problem;
     problem.sizes = *reinterpret_cast<__gm__ sfm::Tiling*>(tiling);
     sfm::Set(problem.q, q);
     sfm::Set(problem.k, k);
-    sfm::Set(problem.sum_blocks, sum_blocks);
-    sfm::Set(problem.weighted_sum, weighted_sum);
+    sfm::Set(problem.row_exponents, row_exponents);
+    sfm::Set(problem.column_exponents, column_exponents);
     sfm::Set(problem.mask, mask);
-    sfm::Set(problem.unit, unit);
-    sfm::Set(problem.t, t);
+    sfm::Set(problem.minus_identity, minus_identity);
+    sfm::Set(problem.minus_t, minus_t);
     sfm::Core<sfm::InverseProblem, sfm::Export> core(problem);
     core.Init(workspace);
     sfm::Process(core);

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ascendc_errors import unit_keys
+from mindspore import Tensor
 
 from sfm_ms.ops import ascendc_sim
 from sfm_ms.ops.ascendc_sim import Output, simulate
-from sfm_ms.ops.gated_delta_rule.ascendc.arguments import BLOCK, MASKED, by_columns
+from sfm_ms.ops.gated_delta_rule.ascendc.arguments import mask, minus_identity, of_columns, of_rows
 from sfm_ms.ops.gated_delta_rule.ascendc.simulated import GLOBAL_BYTES, tiling
 
 pytestmark = pytest.mark.skipif(bool(ascendc_sim.why_not()), reason=ascendc_sim.why_not())
@@ -75,15 +76,13 @@ def test_tiles_go_to_lanes_and_back(chip):
 def inverses_of_chunks(k, beta, chunk_size, chunks_per_group, chip, **launch):
     """Keys (B, T, 1, K), betas (B, T, 1) -> T = (I + A)^-1, (B, M, C, C), as the kernel computes it."""
     num_batch, num_chunks = len(k), k.shape[1] // chunk_size
-    no_decay = np.zeros((*beta.shape, BLOCK), np.float32)
-    mask = by_columns(MASKED * np.triu(np.ones((chunk_size, chunk_size), np.float32), 1))
-    unit = by_columns(np.eye(chunk_size, dtype=np.float16))
+    rows, columns = (x.asnumpy() for x in (of_rows(Tensor(0 * beta)), of_columns(Tensor(np.log(beta)))))
     t = Output((num_batch, num_chunks, chunk_size // TILE, chunk_size, TILE), np.float32)
-    arguments = [k, k, no_decay, -np.log(beta), mask, unit, t]
+    arguments = [k, k, rows, columns, mask(chunk_size), minus_identity(chunk_size), t]
     sizes = tiling(1, num_batch, num_chunks, chunks_per_group, chunk_size, KEY_DIM, KEY_DIM)
     launch |= {"tiling": sizes, "workspace_bytes": 2 * GLOBAL_BYTES, "num_blocks": 2}
     report = simulate(FOLDER / "preparation_kernel.cpp", "invert_chunks", chip, arguments, **launch)
-    return report.outputs[-1].swapaxes(2, 3).reshape(num_batch, num_chunks, chunk_size, chunk_size)
+    return -report.outputs[-1].swapaxes(2, 3).reshape(num_batch, num_chunks, chunk_size, chunk_size)
 
 
 @pytest.mark.parametrize("schedule", ascendc_sim.SCHEDULES)

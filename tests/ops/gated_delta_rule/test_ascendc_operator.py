@@ -13,13 +13,13 @@ from sfm_ms.ops.gated_delta_rule.ascendc import kernels, simulated
 from sfm_ms.ops.gated_delta_rule.ascendc.rule import AscendcRule
 
 
-def launch_forward(q, k, v, sum_blocks, weighted_sum, factors, whole, identity, mask, state):
-    given = [q, k, v, sum_blocks, weighted_sum, factors, whole, identity, mask, state]
+def launch_forward(q, k, v, rows, columns, factors, whole, minus_identity, mask, state):
+    given = [q, k, v, rows, columns, factors, whole, minus_identity, mask, state]
     return tuple(simulated.forward(given).outputs[-4:])
 
 
-def launch_backward(q, k, sums, weighted, factors, whole, identity, mask, sum, beta, prefix, states, corrections, d_out, d_state):
-    decays = [sums, weighted, factors, whole, identity, mask, sum, beta, prefix]
+def launch_backward(q, k, rows, columns, factors, whole, minus_identity, mask, unweighted, beta, states, corrections, d_out, d_state):
+    decays = [rows, columns, factors, whole, minus_identity, mask, unweighted, beta]
     return tuple(simulated.backward([q, k, *decays, states, corrections, d_out, d_state]).outputs[-5:])
 
 

@@ -52,7 +52,7 @@ struct Counts {
 
 inline int64_t PreparedL1(const Tiling& sizes, const Counts& counts)
 {
-    return Sum().Add(sizes.chunks_per_group * counts.square, HALF, 3).Value();
+    return Sum().Add(sizes.chunks_per_group * counts.square, HALF, 3).Add(counts.square, HALF, 2).Value();
 }
 
 inline Bytes PreparationBytes(const Tiling& sizes, const Counts& counts)
@@ -60,13 +60,12 @@ inline Bytes PreparationBytes(const Tiling& sizes, const Counts& counts)
     constexpr int64_t most_results = 64 * 64, most_terms = 7 * 8;
     const Sum tiles = Sum().Add(counts.own_lanes * TILE_SIZE, HALF, 2);
     Sum scores = tiles, lanes = tiles;
-    scores.Add(counts.square, FLOAT).Add(most_results, FLOAT, 3).Add(most_results, HALF, 6);
-    scores.Add(sizes.chunk * 8, FLOAT, 2).Add(sizes.chunk, FLOAT, 2);
+    scores.Add(most_results, FLOAT, 3).Add(most_results, HALF, 6);
     lanes.Add(TILE_SIZE * LANES, FLOAT).Add(TILE_SIZE * LANES, HALF).Add(most_terms * LANES, FLOAT);
     Bytes bytes;
-    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Value();
+    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(sizes.chunk * 16, HALF, 4).Value();
     bytes.unified = std::max(scores.Value(), lanes.Value());
-    bytes.l0c = Sum().Add(4 * most_results, FLOAT).Value();
+    bytes.l0c = Sum().Add(6 * most_results, FLOAT).Value();
     return bytes;
 }
 
@@ -93,10 +92,11 @@ inline Bytes GradientPassBytes(const Tiling& sizes, const Counts& counts)
     Bytes bytes;
     bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 4).Add(counts.state, HALF, 4)
                    .Add(2 * std::max(counts.square, counts.most), HALF).Add(3 * counts.keys, HALF).Add(2 * counts.most, HALF)
-                   .Add(counts.values, HALF, 2).Add(counts.square, HALF, 3).Add(5 * counts.square, HALF).Value();
+                   .Add(counts.values, HALF, 2).Add(counts.square, HALF, 2).Add(5 * counts.square, HALF)
+                   .Add(chunk * 16, HALF, 4).Value();
     bytes.l0c = Sum().Add(product, FLOAT, 2).Add(counts.keys, FLOAT, 2).Value();
     bytes.unified = Sum().Add(TILE_SIZE, HALF).Add(TILE_SIZE, FLOAT, 2).Add(counts.square, FLOAT, 2)
-                        .Add(most_values, HALF, 2).Add(5 * chunk, HALF, 2).Add(chunk * 8, FLOAT, 2).Add(chunk, FLOAT, 4)
+                        .Add(most_values, HALF, 2).Add(5 * chunk, HALF, 2).Add(chunk, FLOAT, 2)
                         .Add(5 * chunk * 16, HALF).Add(5 * chunk + sizes.value_dim, FLOAT).Add(work, FLOAT).Value();
     return bytes;
 }
@@ -110,7 +110,7 @@ inline Bytes KernelBytes(const Tiling& sizes, int64_t num_shares, bool is_backwa
     bytes.l1 = PreparedL1(sizes, counts) + std::max(preparation.l1, pass.l1);
     bytes.unified = Sum().Add(counts.own_state, FLOAT).Value() + std::max(preparation.unified, pass.unified);
     bytes.l0c = std::max(preparation.l0c, pass.l0c);
-    bytes.l0 = HALF * std::max(std::max(counts.keys, counts.values), std::max(counts.square, counts.state));
+    bytes.l0 = HALF * std::max(2 * std::max(counts.keys, counts.values), std::max(2 * counts.square, counts.state));
     return bytes;
 }
 

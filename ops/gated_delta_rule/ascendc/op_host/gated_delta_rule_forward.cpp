@@ -15,8 +15,8 @@ static graphStatus ForwardShapes(gert::InferShapeContext* context)
 {
     const gert::Shape& q = *context->GetInputShape(0);
     const gert::Shape& v = *context->GetInputShape(2);
-    const gert::Shape& sum_blocks = *context->GetInputShape(3);
-    const int64_t num_sequences = sum_blocks.GetDim(0), num_chunks = sum_blocks.GetDim(1), chunk = sum_blocks.GetDim(2);
+    const gert::Shape& row_exponents = *context->GetInputShape(3);
+    const int64_t num_sequences = row_exponents.GetDim(0), num_chunks = row_exponents.GetDim(1), chunk = row_exponents.GetDim(2);
     *context->GetOutputShape(0) = v;
     *context->GetOutputShape(1) = *context->GetInputShape(9);
     *context->GetOutputShape(2) = gert::Shape({num_sequences, num_chunks, q.GetDim(3) * v.GetDim(3)});
@@ -43,8 +43,8 @@ public:
     {
         const sfm::Types half = {ge::DT_FLOAT16}, fp32 = {ge::DT_FLOAT};
         sfm::Declare(*this,
-                     {{"q", half}, {"k", half}, {"v", half}, {"sum_blocks", fp32}, {"weighted_sum", fp32}, {"factors", half},
-                      {"whole", fp32}, {"identity", half}, {"mask", fp32}, {"state", fp32}},
+                     {{"q", half}, {"k", half}, {"v", half}, {"row_exponents", half}, {"column_exponents", half}, {"factors", half},
+                      {"whole", fp32}, {"minus_identity", half}, {"mask", half}, {"state", fp32}},
                      {{"out", half}, {"final_state", fp32}, {"states", half}, {"corrections", half}});
         SetInferShape(ge::ForwardShapes).SetInferDataType(ge::ForwardTypes);
         AICore().SetTiling(optiling::LaunchForward).AddConfig("ascend910").AddConfig("ascend910b");

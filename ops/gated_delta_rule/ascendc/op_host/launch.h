@@ -24,19 +24,19 @@ inline CoreMemories MemoriesOf(const platform_ascendc::PlatformAscendC& platform
     return core;
 }
 
-// q (B, T, H, K), an argument of width V, and sum_blocks (N, M, C, 8) say all sizes. Queries come scaled, and the forward
+// q (B, T, H, K), an argument of width V, and row_exponents (N, M, C, 8) say all sizes. Queries come scaled, and the forward
 // kernel cannot know whether a gradient follows, so it always keeps what that would need.
-inline ge::graphStatus Launch(gert::TilingContext* context, size_t values_input, size_t sum_blocks_input, bool is_backward)
+inline ge::graphStatus Launch(gert::TilingContext* context, size_t values_input, size_t row_exponents_input, bool is_backward)
 {
     const platform_ascendc::PlatformAscendC platform(context->GetPlatformInfo());
     const gert::Shape& q = context->GetInputShape(0)->GetStorageShape();
     const gert::Shape& values = context->GetInputShape(values_input)->GetStorageShape();
-    const gert::Shape& sum_blocks = context->GetInputShape(sum_blocks_input)->GetStorageShape();
+    const gert::Shape& row_exponents = context->GetInputShape(row_exponents_input)->GetStorageShape();
     Tiling& sizes = *context->GetTilingData<Tiling>();
     sizes.num_heads = q.GetDim(2);
-    sizes.num_sequences = sum_blocks.GetDim(0);
-    sizes.num_chunks = sum_blocks.GetDim(1);
-    sizes.chunk = sum_blocks.GetDim(2);
+    sizes.num_sequences = row_exponents.GetDim(0);
+    sizes.num_chunks = row_exponents.GetDim(1);
+    sizes.chunk = row_exponents.GetDim(2);
     sizes.key_dim = q.GetDim(3);
     sizes.value_dim = values.GetDim(3);
     sizes.chunks_per_group = ChunksPerGroup(sizes, MemoriesOf(platform), is_backward);

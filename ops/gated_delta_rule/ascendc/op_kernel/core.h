@@ -18,6 +18,7 @@ struct Core {
         memories.Init(pipe, cube);
         paths.Init(workspace);
         prepared.Init(memories.l1, sizes);
+        minus_identity = memories.l1.Take<half>(sizes.chunk * sizes.chunk);
         state.Init(sizes, memories.unified);
         const int32_t l1 = memories.l1.Mark(), unified = memories.unified.Mark();
         preparation.Init(memories.l1, memories.unified, memories.l0c);
@@ -29,7 +30,12 @@ struct Core {
 
     __aicore__ inline void Start()
     {
-        cube.Start();
+        if (HasCube()) {
+            DataCopy(minus_identity, problem.minus_identity, problem.sizes.chunk * problem.sizes.chunk);
+            DataCopy(prepared.mask, problem.mask, problem.sizes.chunk * problem.sizes.chunk);
+        }
+        PipeBarrier<PIPE_ALL>();
+        cube.Start(minus_identity, problem.sizes.chunk);
         pass.Clear();
     }
 
@@ -73,6 +79,7 @@ struct Core {
     Problem problem;
     Prepared prepared;
     Memories memories;
+    LocalTensor<half> minus_identity;  // in L1
     Cube cube;
     Paths paths;
     State state;  // or its gradient

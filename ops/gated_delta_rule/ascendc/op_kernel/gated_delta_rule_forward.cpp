@@ -23,7 +23,7 @@ __aicore__ inline void Process(Core<ForwardProblem, StatePass>& core)
 }  // namespace sfm
 
 extern "C" __global__ __aicore__ void gated_delta_rule_forward(
-    GM_ADDR q, GM_ADDR k, GM_ADDR v, GM_ADDR sum_blocks, GM_ADDR weighted_sum, GM_ADDR factors, GM_ADDR whole, GM_ADDR identity,
+    GM_ADDR q, GM_ADDR k, GM_ADDR v, GM_ADDR row_exponents, GM_ADDR column_exponents, GM_ADDR factors, GM_ADDR whole, GM_ADDR minus_identity,
     GM_ADDR mask, GM_ADDR state, GM_ADDR out, GM_ADDR final_state, GM_ADDR states,
     GM_ADDR corrections, GM_ADDR workspace, GM_ADDR tiling)
 {
@@ -33,11 +33,11 @@ extern "C" __global__ __aicore__ void gated_delta_rule_forward(
     sfm::Set(problem.q, q);
     sfm::Set(problem.k, k);
     sfm::Set(problem.v, v);
-    sfm::Set(problem.sum_blocks, sum_blocks);
-    sfm::Set(problem.weighted_sum, weighted_sum);
+    sfm::Set(problem.row_exponents, row_exponents);
+    sfm::Set(problem.column_exponents, column_exponents);
     sfm::Set(problem.factors, factors);
     sfm::Set(problem.whole, whole);
-    sfm::Set(problem.identity, identity);
+    sfm::Set(problem.minus_identity, minus_identity);
     sfm::Set(problem.mask, mask);
     sfm::Set(problem.state, state);
     sfm::Set(problem.out, out);

@@ -40,14 +40,12 @@ public:
         identity_ = ub.Take<half>(FRACTAL_SIZE);
         float_identity_ = ub.Take<float>(FRACTAL_SIZE);
         off_diagonal_ = ub.Take<float>(FRACTAL_SIZE);
-        mask_ = ub.Take<float>(size_);
+        on_or_below_ = ub.Take<float>(size_);
         gamma_ = ub.Take<float>(size_);
         const int32_t most_values = Larger(2 * size_, Larger(num_keys_, num_values_));
         for (int32_t slot = 0; slot < 2; ++slot) {
             halves_[slot] = ub.Take<half>(most_values);
             rows_[slot] = ub.Take<half>(NUM_FACTORS * chunk_);
-            sum_blocks_[slot] = ub.Take<float>(chunk_ * BLOCK_FLOATS);
-            sum_[slot] = ub.Take<float>(chunk_);
             minus_beta_[slot] = ub.Take<float>(chunk_);
         }
         diagonals_.Init(sizes_, NUM_FACTORS, 1, l1, ub);
@@ -97,6 +95,7 @@ private:
             d_out_[slot] = l1.Take<half>(num_values_);
             y_[slot] = l1.Take<half>(num_values_);
             state_[slot] = l1.Take<half>(state_size_);
+            exponents_[slot].Init(chunk_, l1);
             cube_d_state_[slot] = l1.Take<half>(state_size_);
             products_[slot] = l0c.Take<float>(most);
         }
@@ -105,7 +104,6 @@ private:
         d_r_ = l1.Take<half>(num_values_);
         d_kk_ = l1.Take<half>(size_);
         d_qk_ = l1.Take<half>(size_);
-        prefix_ = l1.Take<half>(size_);
         d_q_ = l0c.Take<float>(num_keys_);
         d_k_ = l0c.Take<float>(num_keys_);
     }
@@ -132,13 +130,19 @@ private:
 
     __aicore__ inline void LoadConstants()
     {
-        if (HasCube()) {
-            DataCopy(prefix_, problem_.prefix, size_);
-        }
         if (HasVector()) {
-            DataCopy(identity_, problem_.identity, FRACTAL_SIZE);
-            DataCopy(mask_, problem_.mask, size_);
+            DataCopy(identity_, problem_.minus_identity, FRACTAL_SIZE);
+            DataCopy(halves_[0], problem_.mask, size_);
             PipeBarrier<PIPE_ALL>();
+            Cast(on_or_below_, halves_[0], RoundMode::CAST_NONE, size_);
+            Settle();
+            Muls(on_or_below_, on_or_below_, -1.0F, size_);
+            Settle();
+            Exp(on_or_below_, on_or_below_, size_);
+            Settle();
+            Muls(on_or_below_, on_or_below_, 1.0F / MASKED, size_);
+            Muls(identity_, identity_, static_cast<half>(-1), FRACTAL_SIZE);
+            Settle();
             Cast(float_identity_, identity_, RoundMode::CAST_NONE, FRACTAL_SIZE);
             Settle();
             Muls(off_diagonal_, float_identity_, -1.0F, FRACTAL_SIZE);
@@ -159,10 +163,9 @@ private:
             DataCopy(y_[slot], problem_.corrections[number * num_values_], num_values_);
             DataCopy(state_[slot], problem_.states[number * state_size_], state_size_);
         }
+        exponents_[slot].Load(problem_.row_exponents, problem_.unweighted_exponents, number * chunk_, chunk_);
         if (HasVector()) {
             DataCopy(rows_[slot], problem_.factors[number * NUM_FACTORS * chunk_], NUM_FACTORS * chunk_);
-            DataCopy(sum_blocks_[slot], problem_.sum_blocks[number * chunk_ * BLOCK_FLOATS], chunk_ * BLOCK_FLOATS);
-            DataCopy(sum_[slot], problem_.sum[number * chunk_], chunk_);
             DataCopy(minus_beta_[slot], problem_.minus_beta[number * chunk_], chunk_);
         }
     }
@@ -192,7 +195,7 @@ private:
     __aicore__ inline void Send(const LocalTensor<half>& to, int32_t count)
     {
         const int32_t slot = RoundProduct(count);
-        paths_.ToCube(to, Product(), count, halves_[slot]);
+        paths_.ToCube(Matrix(to, FRACTAL, count / FRACTAL), Product(), halves_[slot]);
         DoneWithProduct();
     }
 
@@ -286,7 +289,7 @@ private:
         cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.high, index)), Values(d_y_[num_values_]), true);
         cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.low, index)), Values(d_y_), true);
         const LocalTensor<half> halves = halves_[RoundProduct(num_values_)];
-        paths_.ToCube(d_r_, d_r, num_values_, halves);
+        paths_.ToCube(Values(d_r_), d_r, halves);
         StoreRows(problem_.d_v, sequence, chunk, d_r, sizes_.value_dim, halves);
         DoneWithProduct();
         Scale(scaled_d_r_, KEYS_READ, Values(d_r_));
@@ -358,8 +361,11 @@ private:
         Receive(a, size_);
         cube_.Multiply(Claim(), Values(d_out_[slot]), Transposed(y));
         Receive(b, size_);
+        exponents_[slot].Multiply(cube_, Claim(), Square(prepared_.mask));
+        Receive(gamma_, size_);
         if (is_mine_) {
-            Decays(gamma_, sum_blocks_[slot], sum_[slot], mask_, chunk_);
+            Exp(gamma_, gamma_, size_);
+            Settle();
             WeighScores(kk, qk, a, b);
             MultiplyColumns(a, minus_beta_[slot], chunk_);
             MultiplyColumns(b, minus_beta_[slot], chunk_);
@@ -390,7 +396,8 @@ private:
         Settle();
     }
 
-    // kk = M B, where B has ones above the diagonal: (M B)_it = sum over j < t of M_ij. Then the columns of kk, i >= t, and qk.
+    // kk = M B, where B has ones above the diagonal, times MASKED: (M B)_it = sum over j < t of M_ij. Then the sums of the columns
+    // of kk, i >= t, and of qk.
     __aicore__ inline void SumPairs(const LocalTensor<float>& kk, const LocalTensor<float>& qk,
                                     const LocalTensor<float>& minus_beta)
     {
@@ -402,15 +409,12 @@ private:
         }
         SendBoth(pairs_, kk, gamma_, size_);
         const LocalTensor<float> sums = Claim();
-        cube_.Multiply(sums, Square(pairs_), Square(prefix_));
-        cube_.Multiply(sums, Square(pairs_[size_]), Square(prefix_), true);
+        cube_.Multiply(sums, Halves(Square(pairs_), Square(pairs_[size_])), Square(prepared_.mask));
         Receive(kk, size_);
         if (!is_mine_) {
             return;
         }
-        Exp(gamma_, mask_, size_);
-        Settle();
-        Mul(kk, kk, gamma_, size_);
+        Mul(kk, kk, on_or_below_, size_);
         Settle();
         SumColumns(kk, 2 * chunk_ / FRACTAL);
         DataCopy(sums_[NumDots()], kk, DataCopyParams(2 * chunk_ / FRACTAL, 2, 2 * chunk_ - 2, 0));
@@ -545,10 +549,11 @@ private:
     TwoSlots<HardEvent::V_MTE3, HardEvent::MTE3_V> uploads_;
     LocalTensor<half> q_[2], k_[2], d_out_[2], y_[2], state_[2], cube_d_state_[2];  // in L1
     LocalTensor<half> scaled_[NUM_FORWARD_FACTORS];
-    LocalTensor<half> asked_, read_, kept_, scaled_d_out_, scaled_d_r_, scaled_y_, d_y_, d_r_, d_kk_, d_qk_, pairs_, prefix_;
+    LocalTensor<half> asked_, read_, kept_, scaled_d_out_, scaled_d_r_, scaled_y_, d_y_, d_r_, d_kk_, d_qk_, pairs_;
     LocalTensor<float> products_[2], d_q_, d_k_;                                     // in L0C
-    LocalTensor<float> work_, mask_, gamma_, float_identity_, off_diagonal_, sums_;  // in the unified buffer
-    LocalTensor<float> sum_blocks_[2], sum_[2], minus_beta_[2];
+    LocalTensor<float> work_, on_or_below_, gamma_, float_identity_, off_diagonal_, sums_;  // in the unified buffer
+    LocalTensor<float> minus_beta_[2];
+    Exponents exponents_[2];                                                        // in L1
     Diagonals diagonals_;
     LocalTensor<half> identity_, halves_[2], rows_[2];
 };

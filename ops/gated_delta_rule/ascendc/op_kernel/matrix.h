@@ -43,6 +43,17 @@ struct Operand {
 
 __aicore__ inline Operand Transposed(const Matrix& matrix) { return Operand(matrix, true); }
 
+// A factor of a product: an operand, or the sum of two, the second of which is about 2^-11 of the first.
+struct Halves {
+    Operand high, low;
+    bool is_sum;
+
+    __aicore__ inline Halves(const Operand& operand) : high(operand), low(operand), is_sum(false) {}
+    __aicore__ inline Halves(const Matrix& matrix) : Halves(Operand(matrix)) {}
+    __aicore__ inline Halves(const Operand& high, const Operand& low) : high(high), low(low), is_sum(true) {}
+    __aicore__ inline int32_t Size() const { return high.Rows() * high.Columns(); }  // of either
+};
+
 // Fractals of `x` in the order [rows / 16][columns / 16], each with its rows (of x) first, or with its columns first.
 __aicore__ inline void LoadFractals(const LocalTensor<half>& to, const Operand& x, bool columns_first)
 {
@@ -70,8 +81,11 @@ public:
         right_bytes_ = right_bytes;
     }
 
-    __aicore__ inline void Start()
+    // minus_identity (side, side) in L1: -1 on the diagonal.
+    __aicore__ inline void Start(const LocalTensor<half>& minus_identity, int32_t side)
     {
+        minus_identity_ = minus_identity;
+        side_ = side;
         Raise<HardEvent::M_MTE1>(OPERANDS_FLAG);
         Raise<HardEvent::M_MTE1>(OPERANDS_FLAG + 1);
     }
@@ -82,8 +96,8 @@ public:
         Await<HardEvent::M_MTE1>(OPERANDS_FLAG + 1);
     }
 
-    // result (m, n) in L0C = left (m, k) right (k, n), or += if `is_sum`.
-    __aicore__ inline void Multiply(const LocalTensor<float>& result, const Operand& left, const Operand& right,
+    // result (m, n) in L0C = left (m, k) right (k, n), or += if `is_sum`. The product of two low halves is left out.
+    __aicore__ inline void Multiply(const LocalTensor<float>& result, const Halves& left, const Halves& right,
                                     bool is_sum = false)
     {
         if (!HasCube()) {
@@ -92,27 +106,55 @@ public:
         const LocalTensor<half> a = left_.GetWithOffset<half>(left_bytes_ / sizeof(half), turn_ * left_bytes_);
         const LocalTensor<half> b = right_.GetWithOffset<half>(right_bytes_ / sizeof(half), turn_ * right_bytes_);
         WaitFlag<HardEvent::M_MTE1>(OPERANDS_FLAG + turn_);
-        LoadFractals(a, left, false);
-        LoadFractals(b, right, true);
+        Load(a, left, false);
+        Load(b, right, true);
         SetFlag<HardEvent::MTE1_M>(turn_);
         WaitFlag<HardEvent::MTE1_M>(turn_);
-        if (is_sum && left.Rows() * right.Columns() < FEW_FRACTALS * FRACTAL_SIZE) {
-            PipeBarrier<PIPE_M>();  // what Ascend C asks for between small products with one result
-        }
         MmadParams product;
-        product.m = left.Rows();
-        product.n = right.Columns();
-        product.k = left.Columns();
+        product.m = left.high.Rows();
+        product.n = right.high.Columns();
+        product.k = left.high.Columns();
         product.cmatrixInitVal = !is_sum;
-        Mmad(result, a, b, product);
+        Accumulate(result, a, b, product);
+        product.cmatrixInitVal = false;
+        if (left.is_sum) {
+            Accumulate(result, a[left.Size()], b, product);
+        }
+        if (right.is_sum) {
+            Accumulate(result, a, b[right.Size()], product);
+        }
         SetFlag<HardEvent::M_MTE1>(OPERANDS_FLAG + turn_);
         turn_ = 1 - turn_;
     }
 
+    // result -= x, which lies in L1 and is a rounded `result`: exact, so that a second half remains.
+    __aicore__ inline void Subtract(const LocalTensor<float>& result, const Matrix& x)
+    {
+        Multiply(result, Matrix(minus_identity_, side_, side_).Block(0, 0, x.rows, x.rows), x, true);
+    }
+
 private:
+    static __aicore__ inline void Load(const LocalTensor<half>& to, const Halves& x, bool columns_first)
+    {
+        LoadFractals(to, x.high, columns_first);
+        if (x.is_sum) {
+            LoadFractals(to[x.Size()], x.low, columns_first);
+        }
+    }
+
+    static __aicore__ inline void Accumulate(const LocalTensor<float>& result, const LocalTensor<half>& a,
+                                             const LocalTensor<half>& b, const MmadParams& product)
+    {
+        if (!product.cmatrixInitVal && product.m * product.n < FEW_FRACTALS * FRACTAL_SIZE) {
+            PipeBarrier<PIPE_M>();  // what Ascend C asks for between small products with one result
+        }
+        Mmad(result, a, b, product);
+    }
+
     TBuf<TPosition::A2> left_;
     TBuf<TPosition::B2> right_;
-    int32_t left_bytes_, right_bytes_;
+    LocalTensor<half> minus_identity_;
+    int32_t left_bytes_, right_bytes_, side_;
     int32_t turn_ = 0;
 };
 

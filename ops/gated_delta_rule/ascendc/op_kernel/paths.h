@@ -94,11 +94,12 @@ public:
     __aicore__ inline void Round(const LocalTensor<half>& room, const LocalTensor<float>& product, int32_t count, int32_t flag) {}
 
     // A product, rounded, on to L1.
-    __aicore__ inline void ToCube(const LocalTensor<half>& to, const LocalTensor<float>& product, int32_t count,
-                                  const LocalTensor<half>& room)
+    __aicore__ inline void ToCube(const Matrix& to, const LocalTensor<float>& product, const LocalTensor<half>& room)
     {
         if (HasCube()) {
-            Fixpipe<half, float, CFG_NZ>(to, product, Fractals<half>(count));
+            FixpipeParamsV220 copy(to.columns, to.rows, to.rows, to.stride, false);
+            copy.quantPre = QuantMode_t::F322F16;
+            Fixpipe<half, float, CFG_NZ>(to.data[to.first * FRACTAL_SIZE], product, copy);
         }
     }
 
@@ -199,10 +200,10 @@ public:
         WaitFlag<HardEvent::V_MTE3>(flag);
     }
 
-    __aicore__ inline void ToCube(const LocalTensor<half>& to, const LocalTensor<float>&, int32_t count,
-                                  const LocalTensor<half>& room)
+    __aicore__ inline void ToCube(const Matrix& to, const LocalTensor<float>&, const LocalTensor<half>& room)
     {
-        DataCopy(to, room, count);
+        const DataCopyParams copy(to.columns / FRACTAL, to.rows, 0, to.stride - to.rows);
+        DataCopy(to.data[to.first * FRACTAL_SIZE], room, copy);
     }
 
     __aicore__ inline void ToGlobal(const GlobalTensor<half>& to, const LocalTensor<float>&, int32_t count,

@@ -3,7 +3,7 @@
 //     A = strictly_lower(K K^T * exp(G_i - G_j + log beta_j))     P = lower(Q K^T * exp(G_i - G_j + log beta_j))
 //
 // T needs more than the eleven bits of fp16 where keys are nearly equal and beta is near 2, so it goes to the Cube as the sum of
-// two halves, `high` and `low`, and so does A, which T replaces block by block.
+// two halves, `high` and `low`, and so does N = -A, which T replaces block by block.
 //
 // Vector cores share the chunks, and batches of products.
 
@@ -21,7 +21,8 @@ namespace sfm {
 
 // The results of a group in L1, (chunks, C, C) each, as NZ.
 struct Prepared {
-    LocalTensor<half> p, high, low;  // high and low: A, then T
+    LocalTensor<half> p, high, low;  // high and low: N, then T
+    LocalTensor<half> mask;          // (C, C): MASKED above the diagonal, the same for all chunks
     int32_t chunk;
 
     __aicore__ inline void Init(Arena<TPosition::A1>& l1, const Tiling& sizes)
@@ -31,6 +32,7 @@ struct Prepared {
         p = l1.Take<half>(count);
         high = l1.Take<half>(count);
         low = l1.Take<half>(count);
+        mask = l1.Take<half>(chunk * chunk);
     }
 
     __aicore__ inline Matrix Of(const LocalTensor<half>& all, int32_t index) const
@@ -51,8 +53,9 @@ public:
         for (int32_t slot = 0; slot < 2; ++slot) {
             q_[slot] = l1.Take<half>(sizes_.chunk * sizes_.key_dim);
             k_[slot] = l1.Take<half>(sizes_.chunk * sizes_.key_dim);
+            exponents_[slot].Init(sizes_.chunk, l1);
         }
-        results_ = l0c.Take<float>(4 * MOST_RESULTS);
+        results_ = l0c.Take<float>(2 * NUM_SCORES * MOST_RESULTS);
         tiles_high_ = ub.Take<half>(num_lanes_ * TILE_SIZE);
         tiles_low_ = ub.Take<half>(num_lanes_ * TILE_SIZE);
         const int32_t mark = ub.Mark();
@@ -68,7 +71,6 @@ public:
     {
         Clear();
         RaiseBoth<HardEvent::MTE1_MTE2>();
-        RaiseBoth<HardEvent::V_MTE2>();
         RaiseBoth<PRODUCT_FREE>();
         RaiseBoth<HardEvent::MTE3_V>();
         for (int32_t index = 0; index < count; ++index) {
@@ -79,7 +81,6 @@ public:
             Keep(index, slot);
         }
         AwaitBoth<HardEvent::MTE1_MTE2>();
-        AwaitBoth<HardEvent::V_MTE2>();
         AwaitBoth<PRODUCT_FREE>();
         AwaitBoth<HardEvent::MTE3_V>();
         PipeBarrier<PIPE_ALL>();
@@ -93,11 +94,11 @@ public:
 
 private:
     static constexpr int32_t MOST_RESULTS = 64 * 64;  // of one product
+    static constexpr int32_t NUM_SCORES = 3;          // products of a chunk: K K^T, Q K^T, exponents
     static constexpr int32_t PIECE = 2048;            // of lanes that are added at once
 
     __aicore__ inline void InitScores(Arena<TPosition::VECCALC>& ub)
     {
-        mask_ = ub.Take<float>(size_);
         kk_ = ub.Take<float>(MOST_RESULTS);
         qk_ = ub.Take<float>(MOST_RESULTS);
         gamma_ = ub.Take<float>(MOST_RESULTS);
@@ -105,18 +106,15 @@ private:
             high_[slot] = ub.Take<half>(MOST_RESULTS);
             low_[slot] = ub.Take<half>(MOST_RESULTS);
             p_[slot] = ub.Take<half>(MOST_RESULTS);
-            sum_blocks_[slot] = ub.Take<float>(sizes_.chunk * BLOCK_FLOATS);
-            weighted_sum_[slot] = ub.Take<float>(sizes_.chunk);
         }
     }
 
-    // Zeros in lanes that have no tile. The mask, whose place the lanes take meanwhile.
+    // Zeros in lanes that have no tile.
     __aicore__ inline void Clear()
     {
         if (HasVector()) {
             Duplicate(tiles_high_, static_cast<half>(0), num_lanes_ * TILE_SIZE);
             Duplicate(tiles_low_, static_cast<half>(0), num_lanes_ * TILE_SIZE);
-            DataCopy(mask_, problem_.mask, size_);
         }
         PipeBarrier<PIPE_ALL>();
     }
@@ -127,46 +125,42 @@ private:
         Await<HardEvent::MTE1_MTE2>(slot);
         LoadRows(k_[slot], problem_.k[row], sizes_, sizes_.key_dim);
         LoadRows(q_[slot], problem_.q[row], sizes_, sizes_.key_dim);
+        exponents_[slot].Load(problem_.row_exponents, problem_.column_exponents, problem_.Chunk(sequence, chunk) * sizes_.chunk,
+                              sizes_.chunk);
         Raise<HardEvent::MTE2_MTE1>(slot);
-        const int64_t token = problem_.Chunk(sequence, chunk) * sizes_.chunk;
-        Await<HardEvent::V_MTE2>(slot);
-        if (IsMine(slot)) {
-            DataCopy(sum_blocks_[slot], problem_.sum_blocks[token * BLOCK_FLOATS], sizes_.chunk * BLOCK_FLOATS);
-            DataCopy(weighted_sum_[slot], problem_.weighted_sum[token], sizes_.chunk);
-        }
-        Raise<HardEvent::MTE2_V>(slot);
     }
 
-    // K K^T and Q K^T, on to the unified buffer.
+    // K K^T, Q K^T and exponents, on to the unified buffer.
     __aicore__ inline void Score(int32_t slot)
     {
         const Matrix k(k_[slot], sizes_.chunk, sizes_.key_dim), q(q_[slot], sizes_.chunk, sizes_.key_dim);
-        const LocalTensor<float> results = results_[2 * slot * MOST_RESULTS];
+        const LocalTensor<float> results = results_[NUM_SCORES * slot * MOST_RESULTS];
         Await<HardEvent::MTE2_MTE1>(slot);
         Await<PRODUCT_FREE>(slot);
         cube_.Multiply(results, k, Transposed(k));
         cube_.Multiply(results[MOST_RESULTS], q, Transposed(k));
+        exponents_[slot].Multiply(cube_, results[2 * MOST_RESULTS], Matrix(prepared_.mask, sizes_.chunk, sizes_.chunk));
         Raise<HardEvent::MTE1_MTE2>(slot);
         Raise<PRODUCT_DONE>(slot);
         Await<PRODUCT_DONE>(slot);
         paths_.ToVector(kk_, results, size_, IsMine(slot));
         paths_.ToVector(qk_, results[MOST_RESULTS], size_, IsMine(slot));
+        paths_.ToVector(gamma_, results[2 * MOST_RESULTS], size_, IsMine(slot));
         Raise<PRODUCT_FREE>(slot);
         Settle();
     }
 
-    // A and P.
+    // N and P.
     __aicore__ inline void Weigh(int32_t slot)
     {
-        Await<HardEvent::MTE2_V>(slot);
-        if (IsMine(slot)) {
-            Decays(gamma_, sum_blocks_[slot], weighted_sum_[slot], mask_, sizes_.chunk);
-        }
-        Raise<HardEvent::V_MTE2>(slot);
         Await<HardEvent::MTE3_V>(slot);
         if (IsMine(slot)) {
+            Exp(gamma_, gamma_, size_);
+            Settle();
             Mul(kk_, kk_, gamma_, size_);
             Mul(qk_, qk_, gamma_, size_);
+            Settle();
+            Muls(kk_, kk_, -1.0F, size_);
             Settle();
             Split(high_[slot], low_[slot], kk_, gamma_, size_);
             Cast(p_[slot], qk_, RoundMode::CAST_NONE, size_);
@@ -174,7 +168,7 @@ private:
         }
     }
 
-    // A's tiles on the diagonal to their lanes' places, A and P to L1.
+    // N's tiles on the diagonal to their lanes' places, N and P to L1.
     __aicore__ inline void Keep(int32_t index, int32_t slot)
     {
         if (IsMine(slot)) {
@@ -216,8 +210,6 @@ private:
         Settle();
         ToLanes(tiles_low_);
         AddHalfLanes(false);
-        Muls(lanes_, lanes_, -1.0F, TILE_SIZE * LANES);
-        Settle();
         InvertLanes(lanes_, terms_);
         Cast(half_lanes_, lanes_, RoundMode::CAST_NONE, TILE_SIZE * LANES);
         Settle();
@@ -274,76 +266,90 @@ private:
         }
     }
 
-    // The inverses of diagonal blocks twice as large: T_21 = T_22 (-A_21 T_11). The first pass leaves -A_21 T_11 in T_21's place.
+    // Corners below the diagonal, of pairs of diagonal blocks `side` wide, whose products one slot holds.
+    struct Corners {
+        int32_t slot, side, first, count, num_per_chunk;
+    };
+
+    // The inverses of diagonal blocks twice as large: T_21 = T_22 (N_21 T_11). The first pass leaves N_21 T_11 in T_21's place.
     __aicore__ inline void Merge(int32_t side, int32_t count, bool is_second_pass)
     {
-        const int32_t pairs_per_chunk = sizes_.chunk / (2 * side), num_pairs = count * pairs_per_chunk;
-        const int32_t batch = MOST_RESULTS / (side * side);
+        const int32_t num_per_chunk = sizes_.chunk / (2 * side), end = count * num_per_chunk, most = MOST_RESULTS / (side * side);
         RaiseBoth<PRODUCT_FREE>();
         RaiseBoth<HardEvent::MTE3_V>();
-        for (int32_t start = 0, slot = 0; start < num_pairs; start += batch, slot = 1 - slot) {
-            const int32_t end = start + batch < num_pairs ? start + batch : num_pairs;
-            MergeBatch(side, start, end, pairs_per_chunk, slot, is_second_pass);
+        for (int32_t first = 0; first < end; first += 2 * most) {
+            const int32_t middle = first + most < end ? first + most : end, last = middle + most < end ? middle + most : end;
+            const Corners both[2] = {{0, side, first, middle - first, num_per_chunk}, {1, side, middle, last - middle, num_per_chunk}};
+            for (const Corners& corners : both) {
+                MultiplyCorners(corners, is_second_pass);
+            }
+            for (const Corners& corners : both) {
+                RoundCorners(corners, prepared_.high);
+                Raise<FROM_CUBE>(corners.slot);
+            }
+            for (const Corners& corners : both) {
+                SubtractCorners(corners);
+            }
+            for (const Corners& corners : both) {
+                RoundCorners(corners, prepared_.low);
+                Raise<PRODUCT_FREE>(corners.slot);
+            }
         }
         AwaitBoth<PRODUCT_FREE>();
         AwaitBoth<HardEvent::MTE3_V>();
         PipeBarrier<PIPE_ALL>();
     }
 
-    __aicore__ inline void MergeBatch(int32_t side, int32_t start, int32_t end, int32_t pairs_per_chunk, int32_t slot,
-                                      bool is_second_pass)
+    __aicore__ inline LocalTensor<float> Result(const Corners& corners, int32_t number) const
     {
-        const LocalTensor<float> results = results_[slot * MOST_RESULTS];
-        const int32_t count = (end - start) * side * side;
-        Await<PRODUCT_FREE>(slot);
-        for (int32_t pair = start; pair < end; ++pair) {
-            const int32_t row = pair % pairs_per_chunk * 2 * side;
-            MultiplyPair(results[(pair - start) * side * side], side, pair / pairs_per_chunk, row, is_second_pass);
-        }
-        Raise<PRODUCT_DONE>(slot);
-        Await<PRODUCT_DONE>(slot);
-        paths_.ToVector(kk_, results, count, IsMine(slot));
-        Raise<PRODUCT_FREE>(slot);
-        Settle();
-        Await<HardEvent::MTE3_V>(slot);
-        if (IsMine(slot)) {
-            if (!is_second_pass) {
-                Muls(kk_, kk_, -1.0F, count);
-                Settle();
-            }
-            Split(high_[slot], low_[slot], kk_, gamma_, count);
-        }
-        Raise<HardEvent::V_MTE3>(slot);
-        Await<HardEvent::V_MTE3>(slot);
-        KeepPairs(prepared_.high, high_[slot], side, start, end, pairs_per_chunk, slot);
-        KeepPairs(prepared_.low, low_[slot], side, start, end, pairs_per_chunk, slot);
-        Raise<HardEvent::MTE3_V>(slot);
+        return results_[corners.slot * MOST_RESULTS + number * corners.side * corners.side];
     }
 
-    // The product of two sums of halves, without the smallest of the four terms.
-    __aicore__ inline void MultiplyPair(const LocalTensor<float>& result, int32_t side, int32_t index, int32_t row,
-                                        bool is_second_pass)
+    // Of the two by two blocks of a pair, the one in row `row` and column `column`.
+    __aicore__ inline Matrix Block(const LocalTensor<half>& all, const Corners& corners, int32_t number, int32_t row,
+                                   int32_t column) const
     {
-        const Matrix high = prepared_.Of(prepared_.high, index), low = prepared_.Of(prepared_.low, index);
-        const int32_t below = row + side, top = is_second_pass ? below : row, left = is_second_pass ? below : row;
-        const Matrix left_high = high.Block(below, left, side, side), left_low = low.Block(below, left, side, side);
-        const Matrix right_high = high.Block(top, row, side, side), right_low = low.Block(top, row, side, side);
-        cube_.Multiply(result, left_high, right_high);
-        cube_.Multiply(result, left_high, right_low, true);
-        cube_.Multiply(result, left_low, right_high, true);
+        const int32_t pair = corners.first + number, side = corners.side, start = pair % corners.num_per_chunk * 2 * side;
+        return prepared_.Of(all, pair / corners.num_per_chunk).Block(start + row * side, start + column * side, side, side);
     }
 
-    __aicore__ inline void KeepPairs(const LocalTensor<half>& to, const LocalTensor<half>& corners, int32_t side, int32_t start,
-                                     int32_t end, int32_t pairs_per_chunk, int32_t slot)
+    __aicore__ inline Halves Both(const Corners& corners, int32_t number, int32_t row, int32_t column) const
     {
-        const DataCopyParams block(side / FRACTAL, side, 0, sizes_.chunk - side);
-        const Shipment shipment = paths_.Ship(corners, (end - start) * side * side, IsMine(slot));
-        for (int32_t pair = start; pair < end; ++pair) {
-            const int32_t index = pair / pairs_per_chunk, row = pair % pairs_per_chunk * 2 * side;
-            const Matrix corner = prepared_.Of(to, index).Block(row + side, row, side, side);
-            shipment.Unload(to[index * size_ + corner.first * FRACTAL_SIZE], (pair - start) * side * side, block);
+        return Halves(Block(prepared_.high, corners, number, row, column), Block(prepared_.low, corners, number, row, column));
+    }
+
+    __aicore__ inline void MultiplyCorners(const Corners& corners, bool is_second_pass)
+    {
+        const int32_t middle = is_second_pass ? 1 : 0;
+        Await<PRODUCT_FREE>(corners.slot);
+        for (int32_t number = 0; number < corners.count; ++number) {
+            cube_.Multiply(Result(corners, number), Both(corners, number, 1, middle), Both(corners, number, middle, 0));
         }
-        paths_.Unloaded();
+        Raise<PRODUCT_DONE>(corners.slot);
+    }
+
+    __aicore__ inline void RoundCorners(const Corners& corners, const LocalTensor<half>& to)
+    {
+        Await<PRODUCT_DONE>(corners.slot);
+        Await<HardEvent::MTE3_V>(corners.slot);
+        const LocalTensor<half> room = high_[corners.slot];
+        const int32_t size = corners.side * corners.side;
+        if (corners.count > 0) {
+            paths_.Round(room, Result(corners, 0), corners.count * size, corners.slot);
+        }
+        for (int32_t number = 0; number < corners.count; ++number) {
+            paths_.ToCube(Block(to, corners, number, 1, 0), Result(corners, number), room[number * size]);
+        }
+        Raise<HardEvent::MTE3_V>(corners.slot);
+    }
+
+    __aicore__ inline void SubtractCorners(const Corners& corners)
+    {
+        Await<FROM_CUBE>(corners.slot);
+        for (int32_t number = 0; number < corners.count; ++number) {
+            cube_.Subtract(Result(corners, number), Block(prepared_.high, corners, number, 1, 0));
+        }
+        Raise<PRODUCT_DONE>(corners.slot);
     }
 
     const Problem& problem_;
@@ -353,8 +359,9 @@ private:
     Paths& paths_;
     const int32_t size_, num_tiles_, num_lanes_;
     LocalTensor<half> q_[2], k_[2];
+    Exponents exponents_[2];
     LocalTensor<float> results_;  // in L0C
-    LocalTensor<float> mask_, kk_, qk_, gamma_, sum_blocks_[2], weighted_sum_[2];
+    LocalTensor<float> kk_, qk_, gamma_;
     LocalTensor<half> high_[2], low_[2], p_[2], tiles_high_, tiles_low_, half_lanes_;
     LocalTensor<float> lanes_, terms_;
 };

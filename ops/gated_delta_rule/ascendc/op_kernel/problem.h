@@ -1,7 +1,7 @@
 // The kernels' arguments as tensors in global memory, and where a sequence's tokens lie in them.
 //
 // Shapes: B batch, T time (a multiple of the chunk), H heads, K key width, V value width, C tokens a chunk, N = B H sequences,
-// M = T / C chunks.
+// M = T / C chunks. G_i is the sum of log a from the chunk's first token to token i.
 
 #pragma once
 
@@ -14,15 +14,17 @@ namespace sfm {
 enum Factor { KEYS_READ, KEYS_KEPT, QUERIES, UNTIL, BETA };
 constexpr int32_t NUM_FORWARD_FACTORS = 3, NUM_FACTORS = 5;
 
+constexpr float MASKED = 8192;  // a power of two; exp(-MASKED) is 0, also with decays added
+
 struct Problem {
     Tiling sizes;
     GlobalTensor<half> q, k, v;          // (B, T, H, K), (B, T, H, K), (B, T, H, V)
-    GlobalTensor<float> sum_blocks;      // (N, T, 8): G_i, the sum of log a from the chunk's first token on, eight times
-    GlobalTensor<float> weighted_sum;    // (N, T): G_i - log beta_i
+    GlobalTensor<half> row_exponents;    // (N, T, 16): G_i as three halves, three ones, zeros
+    GlobalTensor<half> column_exponents; // (N, T, 16): three ones, log beta_i - G_i as three halves, zeros
     GlobalTensor<half> factors;          // (N, M, 5, C), as Factor lists them
     GlobalTensor<float> whole;           // (N, M): the product of a chunk's decays
-    GlobalTensor<half> identity;         // (16, 16)
-    GlobalTensor<float> mask;            // (C, C) as NZ: 0 on and below the diagonal, -1e4 above it
+    GlobalTensor<half> minus_identity;   // (C, C) as NZ: -1 on the diagonal
+    GlobalTensor<half> mask;             // (C, C) as NZ: 0 on and below the diagonal, MASKED above it
     GlobalTensor<float> state;           // (B, H, K, V)
     GlobalTensor<half> states;           // (N, M, K, V) as NZ: S before every chunk, which the gradient needs
     GlobalTensor<half> corrections;      // (N, M, C, V) as NZ: Y
@@ -50,9 +52,8 @@ struct ForwardProblem : Problem {
 struct GradientProblem : Problem {
     GlobalTensor<half> d_out;           // (B, T, H, V)
     GlobalTensor<float> d_final_state;  // (B, H, K, V)
-    GlobalTensor<float> sum;            // (N, T): G_i
+    GlobalTensor<half> unweighted_exponents;  // (N, T, 16): three ones, -G_i as three halves, zeros
     GlobalTensor<float> minus_beta;     // (N, T)
-    GlobalTensor<half> prefix;          // (C, C) as NZ: 1 above the diagonal
     GlobalTensor<half> d_q, d_k, d_v;   // (B, T, H, K), (B, T, H, K), (B, T, H, V)
     GlobalTensor<float> d_state;        // (B, H, K, V)
     GlobalTensor<float> sums;           // (N, M, 5 C + V): what the gradients of beta and of the decays are made of

@@ -100,10 +100,14 @@ private:
     {
         if (HasVector()) {
             const int64_t chunk = problem_.Chunk(sequence, first);
-            DataCopy(identity_, problem_.identity, FRACTAL_SIZE);
+            DataCopy(identity_, problem_.minus_identity, FRACTAL_SIZE);
             DataCopy(rows_, problem_.factors[chunk * NUM_FACTORS * sizes_.chunk], count * NUM_FACTORS * sizes_.chunk);
         }
         PipeBarrier<PIPE_ALL>();
+        if (HasVector()) {
+            Muls(identity_, identity_, static_cast<half>(-1), FRACTAL_SIZE);
+            Settle();
+        }
         BuildDiagonals(0);
         Load(sequence, first, 0);
         Scale(0);
@@ -155,7 +159,7 @@ private:
         products_.Fill();
         Await<HardEvent::MTE3_V>(slot);
         paths_.Round(room_[slot], product_[slot], count, 2 + slot);
-        paths_.ToCube(to, product_[slot], count, room_[slot]);
+        paths_.ToCube(Matrix(to, FRACTAL, count / FRACTAL), product_[slot], room_[slot]);
         Raise<HardEvent::MTE3_V>(slot);
         products_.Free();
     }
@@ -190,7 +194,7 @@ private:
         Raise<PRODUCT_DONE>(2);
         Await<PRODUCT_DONE>(2);
         paths_.Round(half_y_, y_product_, num_values_, 1);
-        paths_.ToCube(y_, y_product_, num_values_, half_y_);
+        paths_.ToCube(Matrix(y_, sizes_.chunk, sizes_.value_dim), y_product_, half_y_);
         Raise<FROM_CUBE>(1);
         for (int32_t piece = 1; piece < state_.count; ++piece) {
             KeepState(problem_.Chunk(sequence, chunk), piece);

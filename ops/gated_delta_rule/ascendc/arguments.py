@@ -39,12 +39,13 @@ class Decays(nn.Cell):
         beta_NMC, since_NMC = self.by_chunks(beta), ops.exp(sum_NMC)
         last_NM1, last_sign_NM1 = sum_NMC[:, :, -1:], sign_NMC[:, :, -1:]
         until_NMC = last_sign_NM1 * ops.exp(last_NM1 - sum_NMC)
+        whole_NM1 = last_sign_NM1 * ops.exp(last_NM1)
         factors = (-since_NMC, until_NMC * beta_NMC, since_NMC, until_NMC, beta_NMC)
         arrays = (
             of_rows(sum_NMC),
             of_columns(ops.log(ops.maximum(beta_NMC, LEAST_BETA)) - sum_NMC),
             ops.stack(factors, 2).astype(mstype.float16),
-            last_sign_NM1 * ops.exp(last_NM1),
+            whole_NM1,
             self.minus_identity,
             self.mask,
             of_columns(-sum_NMC),

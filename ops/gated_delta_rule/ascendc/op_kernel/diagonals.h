@@ -11,17 +11,13 @@ namespace sfm {
 
 class Diagonals {
 public:
-    // `count` matrices of a chunk's size, in `num_slots` places of L1 that nothing else uses.
-    __aicore__ inline void Init(const Tiling& sizes, int32_t count, int32_t num_slots, Arena<TPosition::A1>& l1,
-                                Arena<TPosition::VECCALC>& ub)
+    // Of the first `count` factors, in places of L1 that nothing else uses.
+    __aicore__ inline void Init(const Tiling& sizes, int32_t count, Arena<TPosition::A1>& l1, Arena<TPosition::VECCALC>& ub)
     {
         chunk_ = sizes.chunk;
         count_ = count;
-        for (int32_t slot = 0; slot < num_slots; ++slot) {
-            matrices_[slot] = l1.Take<half>(count * chunk_ * chunk_);
-        }
-        num_slots_ = num_slots;
-        tiles_ = ub.Take<half>(count * chunk_ * FRACTAL);
+        matrices_ = l1.Take<half>(count_ * chunk_ * chunk_);
+        tiles_ = ub.Take<half>(count_ * chunk_ * FRACTAL);
     }
 
     // Zeros everywhere, by way of room for one matrix. All pipes are idle afterwards.
@@ -32,46 +28,44 @@ public:
         }
         PipeBarrier<PIPE_ALL>();
         const Shipment zeros = paths.Ship(room, chunk_ * chunk_, IsMine(0));
-        for (int32_t slot = 0; slot < num_slots_; ++slot) {
-            for (int32_t which = 0; which < count_; ++which) {
-                zeros.Unload(matrices_[slot][which * chunk_ * chunk_], 0, chunk_ * chunk_);
-            }
+        for (int32_t which = 0; which < count_; ++which) {
+            zeros.Unload(matrices_[which * chunk_ * chunk_], 0, chunk_ * chunk_);
         }
         paths.Unloaded();
         PipeBarrier<PIPE_ALL>();
     }
 
-    // The tiles in the unified buffer: the identity's rows times 16 of the numbers, (count, C), half a tile a repeat.
-    __aicore__ inline void Build(const LocalTensor<half>& identity, const LocalTensor<half>& numbers)
+    // The tiles in the unified buffer: the identity's rows times 16 of a chunk's factors, (NUM_FACTORS, C), half a tile a repeat.
+    __aicore__ inline void Build(const LocalTensor<half>& identity, const LocalTensor<half>& factors)
     {
         constexpr int32_t part = FRACTAL_SIZE / 2;
         if (IsMine(0)) {
             for (int32_t start = 0; start < FRACTAL_SIZE; start += part) {
-                Mul(tiles_[start], identity[start], numbers, part, count_ * chunk_ / FRACTAL, {1, 1, 0, FRACTAL, 0, 1});
+                Mul(tiles_[start], identity[start], factors, part, count_ * chunk_ / FRACTAL, {1, 1, 0, FRACTAL, 0, 1});
             }
             Settle();
         }
     }
 
     // On to L1.
-    __aicore__ inline void Send(int32_t slot, Paths& paths)
+    __aicore__ inline void Send(Paths& paths)
     {
         const DataCopyParams tiles(chunk_ / FRACTAL, FRACTAL, 0, chunk_);
         const Shipment shipment = paths.Ship(tiles_, count_ * chunk_ * FRACTAL, IsMine(0));
         for (int32_t which = 0; which < count_; ++which) {
-            shipment.Unload(matrices_[slot][which * chunk_ * chunk_], which * chunk_ * FRACTAL, tiles);
+            shipment.Unload(matrices_[which * chunk_ * chunk_], which * chunk_ * FRACTAL, tiles);
         }
         paths.Unloaded();
     }
 
-    __aicore__ inline Matrix Of(int32_t slot, Factor which) const
+    __aicore__ inline Matrix Of(Factor which) const
     {
-        return Matrix(matrices_[slot][which * chunk_ * chunk_], chunk_, chunk_);
+        return Matrix(matrices_[which * chunk_ * chunk_], chunk_, chunk_);
     }
 
 private:
-    int32_t chunk_, count_, num_slots_;
-    LocalTensor<half> matrices_[2], tiles_;
+    int32_t chunk_, count_;
+    LocalTensor<half> matrices_, tiles_;
 };
 
 }  // namespace sfm

@@ -21,7 +21,9 @@
 #include "diagonals.h"
 #include "flags.h"
 #include "preparation.h"
+#include "products.h"
 #include "state.h"
+#include "sums.h"
 
 namespace sfm {
 
@@ -30,40 +32,41 @@ public:
     __aicore__ inline GradientPass(const GradientProblem& problem, const Prepared& prepared, const State& d_state, Cube& cube,
                                    Paths& paths)
         : problem_(problem), sizes_(problem.sizes), prepared_(prepared), d_state_(d_state), cube_(cube), paths_(paths),
-          chunk_(sizes_.chunk), size_(sizes_.chunk * sizes_.chunk), num_keys_(sizes_.chunk * sizes_.key_dim),
+          products_(cube, paths, order_), chunk_(sizes_.chunk), size_(sizes_.chunk * sizes_.chunk), num_keys_(sizes_.chunk * sizes_.key_dim),
           num_values_(sizes_.chunk * sizes_.value_dim), state_size_(sizes_.key_dim * sizes_.value_dim),
           num_sums_(5 * sizes_.chunk + sizes_.value_dim) {}
 
     __aicore__ inline void Init(Arena<TPosition::A1>& l1, Arena<TPosition::VECCALC>& ub, Arena<TPosition::CO1>& l0c)
     {
-        InitCubeSide(l1, l0c);
+        InitL1(l1);
+        const int32_t most_rows = Larger(num_keys_, num_values_);
+        d_q_ = l0c.Take<float>(num_keys_);
+        d_k_ = l0c.Take<float>(num_keys_);
+        products_.Init(Larger(Larger(d_state_.size, NumDots() * FRACTAL), Larger(size_, most_rows)), Larger(size_, most_rows), l0c,
+                       ub);
         identity_ = ub.Take<half>(FRACTAL_SIZE);
         float_identity_ = ub.Take<float>(FRACTAL_SIZE);
         off_diagonal_ = ub.Take<float>(FRACTAL_SIZE);
         on_or_below_ = ub.Take<float>(size_);
         gamma_ = ub.Take<float>(size_);
-        const int32_t most_values = Larger(2 * size_, Larger(num_keys_, num_values_));
         for (int32_t slot = 0; slot < 2; ++slot) {
-            halves_[slot] = ub.Take<half>(most_values);
-            rows_[slot] = ub.Take<half>(NUM_FACTORS * chunk_);
+            factors_[slot] = ub.Take<half>(NUM_FACTORS * chunk_);
             minus_beta_[slot] = ub.Take<float>(chunk_);
         }
-        diagonals_.Init(sizes_, NUM_FACTORS, 1, l1, ub);
+        diagonals_.Init(sizes_, NUM_FACTORS, l1, ub);
         sums_ = ub.Take<float>(num_sums_);
-        const int32_t scores = 4 * size_, rows = 2 * Larger(num_keys_, num_values_);
         const int32_t changes = d_state_.size + d_state_.NumOwn() * d_state_.size / 2;
-        work_ = ub.Take<float>(Larger(Larger(scores, rows), Larger(NumDots() * FRACTAL, changes)));
+        work_ = ub.Take<float>(Larger(4 * size_, Larger(NumDots() * FRACTAL, changes)));
     }
 
     // Once, before the first group.
-    __aicore__ inline void Clear() { diagonals_.Clear(halves_[0], paths_); }
+    __aicore__ inline void Clear() { diagonals_.Clear(products_.Room(), paths_); }
 
     // Chunks first .. first + count of a sequence, the last one first. All pipes are idle before and after.
     __aicore__ inline void Run(int32_t sequence, int32_t first, int32_t count)
     {
         LoadConstants();
-        results_.Start();
-        uploads_.Start();
+        products_.Start();
         Load(sequence, first + count - 1);
         SendState();
         for (int32_t chunk = first + count - 1; chunk >= first; --chunk) {
@@ -76,51 +79,40 @@ public:
             Rows(chunk);
             Store(sequence, chunk);
         }
-        results_.Stop();
-        uploads_.Stop();
+        products_.Stop();
         PipeBarrier<PIPE_ALL>();
     }
 
 private:
     static __aicore__ inline int32_t Larger(int32_t a, int32_t b) { return a > b ? a : b; }
-    static __aicore__ inline int32_t Smaller(int32_t a, int32_t b) { return a < b ? a : b; }
     __aicore__ inline int32_t NumDots() const { return 3 * chunk_ + sizes_.value_dim; }
 
-    __aicore__ inline void InitCubeSide(Arena<TPosition::A1>& l1, Arena<TPosition::CO1>& l0c)
+    __aicore__ inline void InitL1(Arena<TPosition::A1>& l1)
     {
-        const int32_t most = Larger(Larger(d_state_.size, NumDots() * FRACTAL), Larger(size_, Larger(num_keys_, num_values_)));
         for (int32_t slot = 0; slot < 2; ++slot) {
             q_[slot] = l1.Take<half>(num_keys_);
             k_[slot] = l1.Take<half>(num_keys_);
             d_out_[slot] = l1.Take<half>(num_values_);
             y_[slot] = l1.Take<half>(num_values_);
             state_[slot] = l1.Take<half>(state_size_);
-            exponents_[slot].Init(chunk_, l1);
             cube_d_state_[slot] = l1.Take<half>(state_size_);
-            products_[slot] = l0c.Take<float>(most);
+            exponents_[slot].Init(chunk_, l1);
         }
-        ShareL1(l1);
-        scaled_y_ = l1.Take<half>(num_values_);
-        d_r_ = l1.Take<half>(num_values_);
         d_kk_ = l1.Take<half>(size_);
         d_qk_ = l1.Take<half>(size_);
-        d_q_ = l0c.Take<float>(num_keys_);
-        d_k_ = l0c.Take<float>(num_keys_);
+        ShareL1(l1);
     }
 
     // What is used one after the other takes turns in one place.
     __aicore__ inline void ShareL1(Arena<TPosition::A1>& l1)
     {
-        d_y_ = l1.Take<half>(2 * Larger(size_, Larger(num_keys_, num_values_)));
-        pairs_ = d_y_;
-        asked_ = d_y_;
-        read_ = l1.Take<half>(NUM_FORWARD_FACTORS * num_keys_);
-        for (int32_t which = 0; which < NUM_FORWARD_FACTORS; ++which) {
-            scaled_[which] = read_[which * num_keys_];
-        }
-        kept_ = l1.Take<half>(2 * Larger(num_keys_, num_values_));
-        scaled_d_out_ = kept_;
-        scaled_d_r_ = kept_[num_values_];
+        const int32_t most = Larger(num_keys_, num_values_);
+        d_y_ = pairs_ = asked_ = l1.Take<half>(2 * Larger(size_, most));
+        reading_ = scaled_d_r_ = scaled_y_ = l1.Take<half>(Larger(3 * num_keys_, 2 * num_values_));
+        writing_ = reading_[num_keys_];
+        queries_ = reading_[2 * num_keys_];
+        d_r_ = read_ = l1.Take<half>(2 * most);
+        scaled_d_out_ = kept_ = l1.Take<half>(Larger(num_values_, 2 * num_keys_));
     }
 
     __aicore__ inline Matrix Keys(const LocalTensor<half>& data) const { return Matrix(data, chunk_, sizes_.key_dim); }
@@ -128,13 +120,20 @@ private:
     __aicore__ inline Matrix Square(const LocalTensor<half>& data) const { return Matrix(data, chunk_, chunk_); }
     __aicore__ inline Matrix StateMatrix(const LocalTensor<half>& data) const { return Matrix(data, sizes_.key_dim, sizes_.value_dim); }
 
+    // Both halves, one after the other.
+    __aicore__ inline Halves BothKeys(const LocalTensor<half>& data) const { return Halves(Keys(data), Keys(data[num_keys_])); }
+    __aicore__ inline Halves BothValues(const LocalTensor<half>& data) const
+    {
+        return Halves(Values(data), Values(data[num_values_]));
+    }
+
     __aicore__ inline void LoadConstants()
     {
         if (HasVector()) {
             DataCopy(identity_, problem_.minus_identity, FRACTAL_SIZE);
-            DataCopy(halves_[0], problem_.mask, size_);
+            DataCopy(products_.Room(), problem_.mask, size_);
             PipeBarrier<PIPE_ALL>();
-            Cast(on_or_below_, halves_[0], RoundMode::CAST_NONE, size_);
+            Cast(on_or_below_, products_.Room(), RoundMode::CAST_NONE, size_);
             Settle();
             Muls(on_or_below_, on_or_below_, -1.0F, size_);
             Settle();
@@ -165,7 +164,7 @@ private:
         }
         exponents_[slot].Load(problem_.row_exponents, problem_.unweighted_exponents, number * chunk_, chunk_);
         if (HasVector()) {
-            DataCopy(rows_[slot], problem_.factors[number * NUM_FACTORS * chunk_], NUM_FACTORS * chunk_);
+            DataCopy(factors_[slot], problem_.factors[number * NUM_FACTORS * chunk_], NUM_FACTORS * chunk_);
             DataCopy(minus_beta_[slot], problem_.minus_beta[number * chunk_], chunk_);
         }
     }
@@ -183,141 +182,55 @@ private:
         }
     }
 
-    __aicore__ inline LocalTensor<float> Claim()
-    {
-        results_.Claim();
-        return Product();
-    }
-
-    __aicore__ inline LocalTensor<float> Product() const { return products_[results_.Turn()]; }
-
-    // The product in the claimed slot, rounded, on to L1.
-    __aicore__ inline void Send(const LocalTensor<half>& to, int32_t count)
-    {
-        const int32_t slot = RoundProduct(count);
-        paths_.ToCube(Matrix(to, FRACTAL, count / FRACTAL), Product(), halves_[slot]);
-        DoneWithProduct();
-    }
-
-    __aicore__ inline int32_t RoundProduct(int32_t count)
-    {
-        results_.Fill();
-        const int32_t slot = uploads_.Claim();
-        paths_.Round(halves_[slot], Product(), count, slot);
-        return slot;
-    }
-
-    __aicore__ inline void DoneWithProduct()
-    {
-        results_.Free();
-        uploads_.Free();
-        order_.Then<FROM_CUBE>();
-    }
-
-    // The product in the claimed slot, on to the unified buffer.
-    __aicore__ inline void Receive(const LocalTensor<float>& to, int32_t count)
-    {
-        results_.Fill();
-        paths_.ToVector(to, Product(), count, is_mine_);
-        results_.Free();
-        Settle();
-    }
-
-    // x, rounded, on to L1; the halves stay where they were until the slot is claimed once more.
-    __aicore__ inline LocalTensor<half> SendFloats(const LocalTensor<half>& to, const LocalTensor<float>& x, int32_t count)
-    {
-        const LocalTensor<half> halves = halves_[uploads_.Claim()];
-        if (is_mine_) {
-            Cast(halves, x, RoundMode::CAST_NONE, count);
-            Settle();
-        }
-        uploads_.Fill();
-        paths_.Ship(halves, count, is_mine_).Unload(to, 0, count);
-        paths_.Unloaded();
-        uploads_.Free();
-        order_.Then<FROM_VECTOR>();
-        return halves;
-    }
-
-    // x as the sum of two halves, on to L1 one after the other. `x` is lost.
-    __aicore__ inline void SendBoth(const LocalTensor<half>& to, const LocalTensor<float>& x, const LocalTensor<float>& rounded,
-                                    int32_t count)
-    {
-        const LocalTensor<half> high = SendFloats(to, x, count);
-        if (is_mine_) {
-            Cast(rounded, high, RoundMode::CAST_NONE, count);
-            Settle();
-            Sub(x, x, rounded, count);
-            Settle();
-        }
-        SendFloats(to[count], x, count);
-    }
-
-    // Rows times -since, until * beta and so on, by products with diagonal matrices.
+    // Keys and queries times -since, until * beta and since, by products with diagonal matrices.
     __aicore__ inline void ScaleRows(int32_t chunk)
     {
         const int32_t slot = chunk % 2;
-        diagonals_.Build(identity_, rows_[slot]);
+        diagonals_.Build(identity_, factors_[slot]);
         order_.Then<HardEvent::V_MTE3>();
-        diagonals_.Send(0, paths_);
+        diagonals_.Send(paths_);
         order_.Then<HardEvent::MTE3_V>();
         order_.Then<FROM_VECTOR>();
-        Scale(scaled_[KEYS_READ], KEYS_READ, Keys(k_[slot]));
-        Scale(scaled_[KEYS_KEPT], KEYS_KEPT, Keys(k_[slot]));
-        Scale(scaled_[QUERIES], QUERIES, Keys(q_[slot]));
-        Scale(scaled_d_out_, QUERIES, Values(d_out_[slot]));
-        Scale(scaled_y_, UNTIL, Values(y_[slot]));
+        Scale(Keys(reading_), KEYS_READ, Keys(k_[slot]));
+        Scale(Keys(writing_), KEYS_WRITTEN, Keys(k_[slot]));
+        Scale(Keys(queries_), QUERIES, Keys(q_[slot]));
+        order_.Then<FROM_CUBE>();
     }
 
-    __aicore__ inline void Scale(const LocalTensor<half>& to, Factor which, const Matrix& rows)
+    __aicore__ inline void Scale(const Matrix& to, Factor which, const Matrix& rows)
     {
-        cube_.Multiply(Claim(), diagonals_.Of(0, which), rows);
-        Send(to, rows.rows * rows.columns);
+        cube_.Multiply(products_.Claim(), diagonals_.Of(which), rows);
+        products_.Send(to);
     }
 
     // dY and dR, which is dV.
     __aicore__ inline void GoBack(int32_t sequence, int32_t chunk)
     {
-        const int32_t slot = chunk % 2, index = chunk % sizes_.chunks_per_group;
-        const LocalTensor<float> d_y = Claim();
-        cube_.Multiply(d_y, Transposed(prepared_.Of(prepared_.p, index)), Values(d_out_[slot]));
-        cube_.Multiply(d_y, Keys(scaled_[KEYS_KEPT]), StateMatrix(cube_d_state_[turn_]), true);
-        Receive(work_, num_values_);
-        SendBoth(d_y_, work_, work_[num_values_], num_values_);
-        const LocalTensor<float> d_r = Claim();
-        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.high, index)), Values(d_y_));
-        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.high, index)), Values(d_y_[num_values_]), true);
-        cube_.Multiply(d_r, Transposed(prepared_.Of(prepared_.low, index)), Values(d_y_), true);
-        const LocalTensor<half> halves = halves_[RoundProduct(num_values_)];
-        paths_.ToCube(Values(d_r_), d_r, halves);
-        StoreRows(problem_.d_v, sequence, chunk, d_r, sizes_.value_dim, halves);
-        DoneWithProduct();
-        Scale(scaled_d_r_, KEYS_READ, Values(d_r_));
-    }
-
-    // Rows of d_q, d_k or d_v from a product, or from `halves`, to which it was rounded.
-    __aicore__ inline void StoreRows(const GlobalTensor<half>& all, int32_t sequence, int32_t chunk,
-                                     const LocalTensor<float>& product, int32_t dim, const LocalTensor<half>& halves)
-    {
-        const int64_t row = problem_.Row(sequence, chunk * chunk_, dim);
-        paths_.ToRows(all[row], product, chunk_, dim, sizes_.num_heads * dim, halves);
+        const int32_t index = chunk % sizes_.chunks_per_group;
+        const LocalTensor<float> d_y = products_.Claim();
+        cube_.Multiply(d_y, Transposed(prepared_.Of(prepared_.p, index)), Values(d_out_[chunk % 2]));
+        cube_.Multiply(d_y, Keys(writing_), StateMatrix(cube_d_state_[turn_]), true);
+        products_.Send(BothValues(d_y_));
+        order_.Then<FROM_CUBE>();
+        const Halves inverse(Transposed(prepared_.Of(prepared_.high, index)), Transposed(prepared_.Of(prepared_.low, index)));
+        cube_.Multiply(products_.Claim(), inverse, BothValues(d_y_));
+        const int32_t dim = sizes_.value_dim;
+        products_.Send(BothValues(d_r_), problem_.d_v[problem_.Row(sequence, chunk * chunk_, dim)], sizes_.num_heads * dim);
+        order_.Then<FROM_CUBE>();
     }
 
     // dS, in the unified buffer and, for the chunk before this one, in L1.
     __aicore__ inline void UpdateState(int32_t sequence, int32_t chunk)
     {
-        const int32_t slot = chunk % 2;
+        d_state_.Decay(problem_.whole.GetValue(problem_.Chunk(sequence, chunk)));
         for (int32_t piece = 0; piece < d_state_.count; ++piece) {
-            const LocalTensor<float> change = Claim();
+            const LocalTensor<float> change = products_.Claim();
             const int32_t column = piece * d_state_.columns;
-            cube_.Multiply(change, Transposed(Keys(scaled_[QUERIES])), Columns(d_out_[slot], column));
-            cube_.Multiply(change, Transposed(Keys(scaled_[KEYS_READ])), Columns(d_r_, column), true);
-            results_.Fill();
-            paths_.ToVector(work_, change, d_state_.size, IsMine(piece));
-            results_.Free();
+            cube_.Multiply(change, Transposed(Keys(queries_)), Columns(d_out_[chunk % 2], column));
+            cube_.Multiply(change, Transposed(Keys(reading_)), Halves(Columns(d_r_, column), Columns(d_r_[num_values_], column)), true);
+            products_.Receive(work_, d_state_.size, IsMine(piece));
             if (IsMine(piece)) {
-                Settle();
-                d_state_.Update(piece, problem_.whole.GetValue(problem_.Chunk(sequence, chunk)), work_);
+                d_state_.Add(piece, work_);
             }
         }
         turn_ = 1 - turn_;
@@ -353,16 +266,12 @@ private:
         const int32_t slot = chunk % 2;
         const LocalTensor<float> kk = work_, qk = work_[size_], a = work_[2 * size_], b = work_[3 * size_];
         const Matrix q = Keys(q_[slot]), k = Keys(k_[slot]), y = Values(y_[slot]);
-        cube_.Multiply(Claim(), k, Transposed(k));
-        Receive(kk, size_);
-        cube_.Multiply(Claim(), q, Transposed(k));
-        Receive(qk, size_);
-        cube_.Multiply(Claim(), Values(d_r_), Transposed(y));
-        Receive(a, size_);
-        cube_.Multiply(Claim(), Values(d_out_[slot]), Transposed(y));
-        Receive(b, size_);
-        exponents_[slot].Multiply(cube_, Claim(), Square(prepared_.mask));
-        Receive(gamma_, size_);
+        MultiplyScores(kk, k, k);
+        MultiplyScores(qk, q, k);
+        MultiplyScores(a, BothValues(d_r_), y);
+        MultiplyScores(b, Values(d_out_[slot]), y);
+        exponents_[slot].Multiply(cube_, products_.Claim(), Square(prepared_.mask));
+        products_.Receive(gamma_, size_, is_mine_);
         if (is_mine_) {
             Exp(gamma_, gamma_, size_);
             Settle();
@@ -371,9 +280,16 @@ private:
             MultiplyColumns(b, minus_beta_[slot], chunk_);
             Settle();
         }
-        SendFloats(d_kk_, a, size_);
-        SendFloats(d_qk_, b, size_);
+        products_.Upload(d_kk_, a, size_, is_mine_);
+        products_.Upload(d_qk_, b, size_, is_mine_);
         SumPairs(kk, qk, minus_beta_[slot]);
+    }
+
+    // left right^T, on to the unified buffer.
+    __aicore__ inline void MultiplyScores(const LocalTensor<float>& to, const Halves& left, const Matrix& right)
+    {
+        cube_.Multiply(products_.Claim(), left, Transposed(right));
+        products_.Receive(to, size_, is_mine_);
     }
 
     // a = dN * Gamma, b = -dP * Gamma, qk = -W = K K^T * a + Q K^T * b.
@@ -407,31 +323,17 @@ private:
             MultiplyColumns(kk, minus_beta, chunk_);
             Settle();
         }
-        SendBoth(pairs_, kk, gamma_, size_);
-        const LocalTensor<float> sums = Claim();
-        cube_.Multiply(sums, Halves(Square(pairs_), Square(pairs_[size_])), Square(prepared_.mask));
-        Receive(kk, size_);
+        products_.UploadBoth(pairs_, kk, gamma_, size_, is_mine_);
+        cube_.Multiply(products_.Claim(), Halves(Square(pairs_), Square(pairs_[size_])), Square(prepared_.mask));
+        products_.Receive(kk, size_, is_mine_);
         if (!is_mine_) {
             return;
         }
         Mul(kk, kk, on_or_below_, size_);
         Settle();
-        SumColumns(kk, 2 * chunk_ / FRACTAL);
+        SumRows(kk, chunk_, 2 * chunk_ / FRACTAL);
         DataCopy(sums_[NumDots()], kk, DataCopyParams(2 * chunk_ / FRACTAL, 2, 2 * chunk_ - 2, 0));
         Settle();
-    }
-
-    // The sum of all rows into the first, in so many blocks of 16 columns: halves of the rows are added up.
-    __aicore__ inline void SumColumns(const LocalTensor<float>& x, int32_t num_blocks)
-    {
-        const uint8_t stride = 2 * chunk_;
-        for (int32_t rows = chunk_ / 2; rows > 0; rows /= 2) {
-            const int32_t count = rows * FRACTAL;
-            for (int32_t start = 0; start < count; start += FLOATS) {
-                Add(x[start], x[start], x[count + start], Smaller(count, FLOATS), num_blocks, {1, 1, 1, stride, stride, stride});
-            }
-            Settle();
-        }
     }
 
     // dQ and dK, and the products of rows.
@@ -439,35 +341,34 @@ private:
     {
         const int32_t slot = chunk % 2;
         const Matrix q = Keys(q_[slot]), k = Keys(k_[slot]);
-        cube_.Multiply(d_q_, Values(scaled_d_out_), Transposed(StateMatrix(state_[slot])));
-        Copy(asked_, d_q_);
-        cube_.Multiply(d_k_, Values(scaled_d_r_), Transposed(StateMatrix(state_[slot])));
-        Copy(read_, d_k_);
-        cube_.Multiply(Claim(), Values(scaled_y_), Transposed(StateMatrix(cube_d_state_[1 - turn_])));
-        Receive(work_, num_keys_);
-        SendBoth(kept_, work_, work_[num_keys_], num_keys_);
+        const Operand state = Transposed(StateMatrix(state_[slot])), d_state = Transposed(StateMatrix(cube_d_state_[1 - turn_]));
+        Scale(Values(scaled_d_out_), QUERIES, Values(d_out_[slot]));
+        cube_.Multiply(products_.Claim(), diagonals_.Of(KEYS_READ), BothValues(d_r_));
+        products_.Send(BothValues(scaled_d_r_));
+        order_.Then<FROM_CUBE>();
+        cube_.Multiply(products_.Claim(), Values(scaled_d_out_), state);
+        products_.Send(BothKeys(asked_));
+        cube_.Multiply(d_q_, Values(scaled_d_out_), state);
+        cube_.Multiply(products_.Claim(), BothValues(scaled_d_r_), state);
+        products_.Send(BothKeys(read_));
+        cube_.Multiply(d_k_, BothValues(scaled_d_r_), state);
+        Scale(Values(scaled_y_), UNTIL, Values(y_[slot]));
+        order_.Then<FROM_CUBE>();
+        cube_.Multiply(products_.Claim(), Values(scaled_y_), d_state);
+        products_.Send(BothKeys(kept_));
+        order_.Then<FROM_CUBE>();
         Dots(slot);
         cube_.Multiply(d_q_, Square(d_qk_), k, true);
-        cube_.Multiply(d_k_, diagonals_.Of(0, BETA), Keys(kept_), true);
+        cube_.Multiply(d_k_, diagonals_.Of(BETA), Keys(kept_), true);
         cube_.Multiply(d_k_, Square(d_kk_), k, true);
         cube_.Multiply(d_k_, Transposed(Square(d_kk_)), k, true);
         cube_.Multiply(d_k_, Transposed(Square(d_qk_)), q, true);
     }
 
-    // A sum that goes on after it has been copied to L1.
-    __aicore__ inline void Copy(const LocalTensor<half>& to, const LocalTensor<float>& sum)
-    {
-        order_.Then<PRODUCT_DONE>();
-        paths_.ToVector(work_, sum, num_keys_, is_mine_);
-        order_.Then<PRODUCT_FREE>();
-        Settle();
-        SendBoth(to, work_, work_[num_keys_], num_keys_);
-    }
-
     // Products of rows with rows: the diagonals of products, 16 x 16 at a time.
     __aicore__ inline void Dots(int32_t slot)
     {
-        const LocalTensor<float> tiles = Claim();
+        const LocalTensor<float> tiles = products_.Claim();
         int32_t tile = 0;
         for (int32_t row = 0; row < chunk_; row += FRACTAL, ++tile) {
             MultiplyTile(tiles, tile, asked_, q_[slot], row);
@@ -479,9 +380,9 @@ private:
                            Transposed(StateMatrix(state_[slot]).Block(0, column, sizes_.key_dim, FRACTAL)),
                            StateMatrix(cube_d_state_[1 - turn_]).Block(0, column, sizes_.key_dim, FRACTAL));
         }
-        Receive(work_, NumDots() * FRACTAL);
+        products_.Receive(work_, NumDots() * FRACTAL, is_mine_);
         if (is_mine_) {
-            SumDiagonals(work_, NumDots() / FRACTAL);
+            SumDiagonals(work_, float_identity_, NumDots() / FRACTAL);
             DataCopy(sums_, work_, DataCopyParams(NumDots() / FRACTAL, 2, 30, 0));
             Settle();
         }
@@ -491,27 +392,8 @@ private:
     __aicore__ inline void MultiplyTile(const LocalTensor<float>& tiles, int32_t tile, const LocalTensor<half>& left,
                                         const LocalTensor<half>& right, int32_t row)
     {
-        const LocalTensor<float> result = tiles[tile * FRACTAL_SIZE];
-        const Matrix rows = Keys(right).Block(row, 0, FRACTAL, sizes_.key_dim);
-        cube_.Multiply(result, Keys(left).Block(row, 0, FRACTAL, sizes_.key_dim), Transposed(rows));
-        cube_.Multiply(result, Keys(left[num_keys_]).Block(row, 0, FRACTAL, sizes_.key_dim), Transposed(rows), true);
-    }
-
-    // The diagonal of every 16 x 16 tile into its first row.
-    __aicore__ inline void SumDiagonals(const LocalTensor<float>& tiles, int32_t num_tiles)
-    {
-        constexpr uint8_t stride = FRACTAL_SIZE / BLOCK_FLOATS;
-        for (int32_t start = 0; start < FRACTAL_SIZE; start += FLOATS) {
-            Mul(tiles[start], tiles[start], float_identity_[start], FLOATS, num_tiles, {1, 1, 1, stride, stride, 0});
-        }
-        Settle();
-        for (int32_t count = FRACTAL_SIZE / 2; count >= FRACTAL; count /= 2) {
-            for (int32_t start = 0; start < count; start += FLOATS) {
-                Add(tiles[start], tiles[start], tiles[count + start], Smaller(count, FLOATS), num_tiles,
-                    {1, 1, 1, stride, stride, stride});
-            }
-            Settle();
-        }
+        const Halves rows(Keys(left).Block(row, 0, FRACTAL, sizes_.key_dim), Keys(left[num_keys_]).Block(row, 0, FRACTAL, sizes_.key_dim));
+        cube_.Multiply(tiles[tile * FRACTAL_SIZE], rows, Transposed(Keys(right).Block(row, 0, FRACTAL, sizes_.key_dim)));
     }
 
     __aicore__ inline void Store(int32_t sequence, int32_t chunk)
@@ -529,10 +411,8 @@ private:
 
     __aicore__ inline void StoreKeys(const GlobalTensor<half>& all, int32_t sequence, int32_t chunk, const LocalTensor<float>& sum)
     {
-        const int32_t slot = uploads_.Claim();
-        paths_.Round(halves_[slot], sum, num_keys_, slot);
-        StoreRows(all, sequence, chunk, sum, sizes_.key_dim, halves_[slot]);
-        uploads_.Free();
+        const int32_t dim = sizes_.key_dim;
+        products_.Store(all[problem_.Row(sequence, chunk * chunk_, dim)], sum, chunk_, dim, sizes_.num_heads * dim);
     }
 
     const GradientProblem& problem_;
@@ -545,17 +425,16 @@ private:
     int32_t turn_ = 0;      // of cube_d_state_
     bool is_mine_ = false;  // the Vector's work on the chunk, but for the state
     Order order_;
-    TwoSlots<PRODUCT_DONE, PRODUCT_FREE> results_;
-    TwoSlots<HardEvent::V_MTE3, HardEvent::MTE3_V> uploads_;
+    Products products_;
     LocalTensor<half> q_[2], k_[2], d_out_[2], y_[2], state_[2], cube_d_state_[2];  // in L1
-    LocalTensor<half> scaled_[NUM_FORWARD_FACTORS];
-    LocalTensor<half> asked_, read_, kept_, scaled_d_out_, scaled_d_r_, scaled_y_, d_y_, d_r_, d_kk_, d_qk_, pairs_;
-    LocalTensor<float> products_[2], d_q_, d_k_;                                     // in L0C
+    Exponents exponents_[2];
+    LocalTensor<half> d_kk_, d_qk_, d_y_, pairs_, asked_, reading_, writing_, queries_, scaled_d_r_, scaled_y_, d_r_, read_;
+    LocalTensor<half> scaled_d_out_, kept_;
+    LocalTensor<float> d_q_, d_k_;                                                          // in L0C
     LocalTensor<float> work_, on_or_below_, gamma_, float_identity_, off_diagonal_, sums_;  // in the unified buffer
     LocalTensor<float> minus_beta_[2];
-    Exponents exponents_[2];                                                        // in L1
     Diagonals diagonals_;
-    LocalTensor<half> identity_, halves_[2], rows_[2];
+    LocalTensor<half> identity_, factors_[2];
 };
 
 }  // namespace sfm

@@ -10,9 +10,8 @@
 
 namespace sfm {
 
-// Factors of a chunk's rows: -since, until * beta, since; the gradient also needs until and beta.
-enum Factor { KEYS_READ, KEYS_KEPT, QUERIES, UNTIL, BETA };
-constexpr int32_t NUM_FORWARD_FACTORS = 3, NUM_FACTORS = 5;
+// Factors of a chunk's rows: -since, until * beta, since, until, beta.
+enum Factor { KEYS_READ, KEYS_WRITTEN, QUERIES, UNTIL, BETA, NUM_FACTORS };
 
 constexpr float MASKED = 8192;  // a power of two; exp(-MASKED) is 0, also with decays added
 

@@ -48,13 +48,20 @@ public:
         PipeBarrier<PIPE_ALL>();
     }
 
-    // piece = whole * piece + change
-    __aicore__ inline void Update(int32_t index, float whole, const LocalTensor<float>& change) const
+    // All pieces times `whole`, before their changes come.
+    __aicore__ inline void Decay(float whole) const
     {
-        const LocalTensor<float> piece = Piece(index);
-        Muls(piece, piece, whole, size);
+        for (int32_t index = 0; index < count; ++index) {
+            if (IsMine(index)) {
+                Muls(Piece(index), Piece(index), whole, size);
+            }
+        }
         Settle();
-        Add(piece, piece, change, size);
+    }
+
+    __aicore__ inline void Add(int32_t index, const LocalTensor<float>& change) const
+    {
+        AscendC::Add(Piece(index), Piece(index), change, size);
         Settle();
     }
 

@@ -24,7 +24,7 @@ DECAYS = {
     "minus_beta": FP32,
 }  # what arguments.Decays makes
 NUM_FORWARD_DECAYS = 6  # so many of them the forward kernel takes, from the first on
-KEPT = {"states": HALF, "corrections": HALF}  # by the forward kernel for the gradient
+KEPT = {"states": HALF}  # by the forward kernel for the gradient
 
 
 def why_not() -> str:
@@ -39,21 +39,19 @@ def forward() -> ops.Custom:
 
 
 def backward() -> ops.Custom:
-    """(q, k, all decays, what was kept, d_out (B, T', H, V), d_final_state (B, H, K, V)) -> `backward_shapes`."""
-    inputs = {"q": HALF, "k": HALF, **DECAYS, **KEPT, "d_out": HALF, "d_final_state": FP32}
+    """(q, k, v, all decays, what was kept, d_out (B, T', H, V), d_final_state (B, H, K, V)) -> `backward_shapes`."""
+    inputs = {"q": HALF, "k": HALF, "v": HALF, **DECAYS, **KEPT, "d_out": HALF, "d_final_state": FP32}
     outputs = {"d_q": HALF, "d_k": HALF, "d_v": HALF, "d_state": FP32, "sums": FP32}
     return ascendc_operators.operator(BACKWARD, inputs, outputs, backward_shapes)
 
 
 def forward_shapes(q, k, v, row_exponents, *others):
-    """out (B, T', H, V), final_state (B, H, K, V), states (N, M, K V), corrections (N, M, C V)."""
-    num_sequences, num_chunks, chunk_size, _ = row_exponents
-    kept = (num_sequences, num_chunks)
-    return v, others[-1], (*kept, q[3] * v[3]), (*kept, chunk_size * v[3])
+    """out (B, T', H, V), final_state (B, H, K, V), states (N, M, K V)."""
+    num_sequences, num_chunks, _, _ = row_exponents
+    return v, others[-1], (num_sequences, num_chunks, q[3] * v[3])
 
 
-def backward_shapes(q, k, row_exponents, *others):
+def backward_shapes(q, k, v, row_exponents, *others):
     """d_q, d_k (B, T', H, K), d_v (B, T', H, V), d_state (B, H, K, V), sums (N, M, 5 C + V)."""
-    d_out, d_final_state = others[-2:]
     num_sequences, num_chunks, chunk_size, _ = row_exponents
-    return q, k, d_out, d_final_state, (num_sequences, num_chunks, 5 * chunk_size + d_out[3])
+    return q, k, v, others[-1], (num_sequences, num_chunks, 5 * chunk_size + v[3])

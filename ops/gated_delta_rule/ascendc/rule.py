@@ -69,7 +69,7 @@ class WithGradient(nn.Cell):
         return results[0], results[1]
 
     def bprop(self, q, k, v, beta, log_decay, state, decays, results, outputs, d_outputs):
-        d_q, d_k, d_v, d_state, sums = self.backward(q, k, *decays, results[2], results[3], d_outputs[0], d_outputs[1])
+        d_q, d_k, d_v, d_state, sums = self.backward(q, k, v, *decays, results[2], d_outputs[0], d_outputs[1])
         whole, minus_beta = decays[3], decays[7]
         d_beta, d_log_decay = self.gradients(sums, minus_beta, whole)
         nothing = [ops.zeros_like(x) for x in decays], [ops.zeros_like(x) for x in results]

@@ -14,7 +14,7 @@ from sfm_ms.ops.gated_delta_rule.ascendc.arguments import Decays, Gradients, by_
 from sfm_ms.ops.gated_delta_rule.ascendc.kernels import NUM_FORWARD_DECAYS, backward_shapes, forward_shapes
 
 KERNELS = Path(__file__).with_name("op_kernel")
-FORWARD_TYPES = (np.float16, np.float32, np.float16, np.float16)
+FORWARD_TYPES = (np.float16, np.float32, np.float16)
 BACKWARD_TYPES = (np.float16, np.float16, np.float16, np.float32, np.float32)
 GLOBAL_BYTES = 96 * 1024  # of a block's workspace, PATHS_BYTES in op_kernel/tiling.h
 
@@ -57,22 +57,21 @@ def chunks_per_group(kernel: str, chip: str, *sizes: int) -> int:
 
 
 def forward(arguments, chip="910A", **launch) -> Report:
-    """The forward kernel on what kernels.forward takes, as NumPy arrays; its results are the last four outputs."""
+    """The forward kernel on what kernels.forward takes, as NumPy arrays; its results are the last three outputs."""
     outputs = map(Output, forward_shapes(*(x.shape for x in arguments)), FORWARD_TYPES)
-    return launched("gated_delta_rule_forward", arguments, outputs, (arguments[3], arguments[2]), chip, launch)
+    return launched("gated_delta_rule_forward", arguments, outputs, chip, launch)
 
 
 def backward(arguments, chip="910A", **launch) -> Report:
     """The backward kernel on what kernels.backward takes; its results are the last five outputs."""
     outputs = map(Output, backward_shapes(*(x.shape for x in arguments)), BACKWARD_TYPES)
-    return launched("gated_delta_rule_backward", arguments, outputs, (arguments[2], arguments[-2]), chip, launch)
+    return launched("gated_delta_rule_backward", arguments, outputs, chip, launch)
 
 
-def launched(kernel, arguments, outputs, sizes, chip, launch) -> Report:
-    """`sizes`: row_exponents and an array of the values' width."""
+def launched(kernel, arguments, outputs, chip, launch) -> Report:
     num_heads, key_dim = arguments[0].shape[2:]
-    num_sequences, num_chunks, chunk_size, _ = sizes[0].shape
-    value_dim = sizes[1].shape[3]
+    num_sequences, num_chunks, chunk_size, _ = arguments[3].shape
+    value_dim = arguments[2].shape[3]
     group = chunks_per_group(kernel, chip, num_chunks, chunk_size, key_dim, value_dim)
     struct_bytes = tiling(num_heads, num_sequences, num_chunks, group, chunk_size, key_dim, value_dim)
     options = {"workspace_bytes": launch.get("num_blocks", 1) * GLOBAL_BYTES, **launch}
@@ -100,12 +99,14 @@ class Simulated:
 
     def forward(self) -> tuple[np.ndarray, np.ndarray]:
         """out (B, T, H, V), final_state (B, H, K, V)."""
-        out, final_state, _, _ = self.forward_launch.outputs[-4:]
+        out, final_state, _ = self.forward_launch.outputs[-3:]
         return self.signed(out)[:, : self.shape[1]], final_state
 
     def backward_launch(self, d_out, d_final_state) -> Report:
-        kept = self.forward_launch.outputs[-2:]
-        return backward([self.q, self.k, *self.decays, *kept, self.signed(self.filled_up(d_out)), d_final_state], **self.launch)
+        states = self.forward_launch.outputs[-1]
+        return backward(
+            [self.q, self.k, self.v, *self.decays, states, self.signed(self.filled_up(d_out)), d_final_state], **self.launch
+        )
 
     def backward(self, d_out, d_final_state) -> list[np.ndarray]:
         """Gradients with respect to q, k, v, beta, log_decay and the initial state."""

@@ -15,12 +15,12 @@ from sfm_ms.ops.gated_delta_rule.ascendc.rule import AscendcRule
 
 def launch_forward(q, k, v, rows, columns, factors, whole, minus_identity, mask, state):
     given = [q, k, v, rows, columns, factors, whole, minus_identity, mask, state]
-    return tuple(simulated.forward(given).outputs[-4:])
+    return tuple(simulated.forward(given).outputs[-3:])
 
 
-def launch_backward(q, k, rows, columns, factors, whole, minus_identity, mask, unweighted, beta, states, corrections, d_out, d_state):
+def launch_backward(q, k, v, rows, columns, factors, whole, minus_identity, mask, unweighted, beta, states, d_out, d_state):
     decays = [rows, columns, factors, whole, minus_identity, mask, unweighted, beta]
-    return tuple(simulated.backward([q, k, *decays, states, corrections, d_out, d_state]).outputs[-5:])
+    return tuple(simulated.backward([q, k, v, *decays, states, d_out, d_state]).outputs[-5:])
 
 
 def simulated_rule(chunk_size: int) -> AscendcRule:

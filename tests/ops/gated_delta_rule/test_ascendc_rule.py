@@ -58,18 +58,16 @@ def test_outputs_and_gradients(sizes, schedule, chip):
         given = arguments(sizes, is_signed=not is_plain, is_gated=not is_plain, seed=seed)
         order = {"schedule": schedule, "seed": seed, "random_accumulation": schedule == "random"}
         found = errors(given, sizes[-1], chip=chip, **order)
-        limit = 2e-3 if sizes[1] > 1 else 5e-3  # of a single token, the gradient of beta is one number, a difference of two
-        assert all(error <= limit for error in found.values()), found
+        assert all(error <= 2e-3 for error in found.values()), found
 
 
-@pytest.mark.parametrize(("keys_alike", "beta"), [(0.9, 2.0), (0.99, 2.0), (1.0, 1.9)])
+@pytest.mark.parametrize(("keys_alike", "beta"), [(0.9, 2.0), (0.99, 2.0), (1.0, 1.9), (1.0, 2.0)])
 @pytest.mark.parametrize(("chip", "chunk_size"), [("910A", 16), ("910A", 64), ("910B", 64)])
 def test_keys_that_are_nearly_equal(keys_alike, beta, chip, chunk_size):
     for is_gated in (False, True):
         given = arguments((1, 200, 1, 64, 64, chunk_size), keys_alike, beta, is_signed=False, is_gated=is_gated)
         found = errors(given, chunk_size, chip=chip, schedule="random", random_accumulation=True)
-        limits = {name: 6e-3 if name == "d_beta" else 5e-3 for name in found}  # 5.2e-3 in one case; the README says why
-        assert all(found[name] <= limits[name] for name in found), found
+        assert all(error <= 5e-3 for error in found.values()), found
 
 
 @pytest.mark.parametrize(("chip", "cores_per_block"), [("910A", 1), ("910B", 3)])

@@ -73,12 +73,12 @@ inline Bytes StatePassBytes(const Tiling& sizes, const Counts& counts)
 {
     const int64_t rows = int64_t(sizes.chunks_per_group) * 5 * sizes.chunk;
     Bytes bytes;
-    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(3 * counts.keys, HALF, 2).Add(counts.values, HALF, 5).Add(counts.state, HALF)
-                   .Add(3 * counts.square, HALF).Value();
-    bytes.l0c = Sum().Add(std::max(counts.most, counts.piece), FLOAT, 2).Add(counts.values, FLOAT, 2).Value();
-    bytes.unified = Sum().Add(TILE_SIZE, HALF).Add(rows, HALF).Add(3 * sizes.chunk * 16, HALF).Add(counts.own_state, HALF)
+    bytes.l1 = Sum().Add(counts.keys, HALF, 11).Add(counts.values, HALF, 4).Add(counts.state, HALF).Add(3 * counts.square, HALF)
+                   .Value();
+    bytes.l0c = Sum().Add(std::max(counts.most, counts.piece), FLOAT, 2).Add(counts.values, FLOAT).Add(counts.most, FLOAT).Value();
+    bytes.unified = Sum().Add(TILE_SIZE, HALF).Add(rows, HALF).Add(3 * sizes.chunk * 16, HALF).Add(counts.own_state, HALF, 2)
                         .Add(counts.piece, FLOAT).Add(counts.most, HALF, 2).Add(std::max(counts.values, counts.square), HALF)
-                        .Add(counts.values, HALF).Value();
+                        .Value();
     return bytes;
 }
 
@@ -87,7 +87,8 @@ inline Bytes GradientPassBytes(const Tiling& sizes, const Counts& counts)
     const int64_t chunk = sizes.chunk, dots = (3 * chunk + sizes.value_dim) * 16, most = std::max(counts.most, counts.square);
     const int64_t work = std::max(std::max(4 * counts.square, dots), counts.piece + counts.own_state / 2);
     Bytes bytes;
-    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 4).Add(counts.state, HALF, 4).Add(chunk * 16, HALF, 4)
+    bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 3).Add(2 * counts.values, HALF).Add(counts.state, HALF, 3)
+                   .Add(chunk * 16, HALF, 2)
                    .Add(counts.square, HALF, 2).Add(2 * most, HALF).Add(std::max(3 * counts.keys, 2 * counts.values), HALF)
                    .Add(2 * counts.most, HALF).Add(std::max(counts.values, 2 * counts.keys), HALF).Add(5 * counts.square, HALF)
                    .Value();

@@ -4,7 +4,7 @@
 
 namespace optiling {
 
-static ge::graphStatus LaunchBackward(gert::TilingContext* context) { return sfm::Launch(context, 12, 2, true); }
+static ge::graphStatus LaunchBackward(gert::TilingContext* context) { return sfm::Launch(context, true); }
 
 }  // namespace optiling
 
@@ -13,12 +13,12 @@ namespace ge {
 // d_q, d_k (B, T, H, K), d_v (B, T, H, V), d_state (B, H, K, V), sums (N, M, 5 C + V).
 static graphStatus BackwardShapes(gert::InferShapeContext* context)
 {
-    const gert::Shape& row_exponents = *context->GetInputShape(2);
-    const gert::Shape& d_out = *context->GetInputShape(12);
-    const int64_t num_sums = 5 * row_exponents.GetDim(2) + d_out.GetDim(3);
+    const gert::Shape& row_exponents = *context->GetInputShape(3);
+    const gert::Shape& v = *context->GetInputShape(2);
+    const int64_t num_sums = 5 * row_exponents.GetDim(2) + v.GetDim(3);
     *context->GetOutputShape(0) = *context->GetInputShape(0);
     *context->GetOutputShape(1) = *context->GetInputShape(1);
-    *context->GetOutputShape(2) = d_out;
+    *context->GetOutputShape(2) = v;
     *context->GetOutputShape(3) = *context->GetInputShape(13);
     *context->GetOutputShape(4) = gert::Shape({row_exponents.GetDim(0), row_exponents.GetDim(1), num_sums});
     return GRAPH_SUCCESS;
@@ -43,9 +43,9 @@ public:
     {
         const sfm::Types half = {ge::DT_FLOAT16}, fp32 = {ge::DT_FLOAT};
         sfm::Declare(*this,
-                     {{"q", half}, {"k", half}, {"row_exponents", half}, {"column_exponents", half}, {"factors", half},
+                     {{"q", half}, {"k", half}, {"v", half}, {"row_exponents", half}, {"column_exponents", half}, {"factors", half},
                       {"whole", fp32}, {"minus_identity", half}, {"mask", half}, {"unweighted_exponents", half}, {"minus_beta", fp32},
-                      {"states", half}, {"corrections", half}, {"d_out", half}, {"d_final_state", fp32}},
+                      {"states", half}, {"d_out", half}, {"d_final_state", fp32}},
                      {{"d_q", half}, {"d_k", half}, {"d_v", half}, {"d_state", fp32}, {"sums", fp32}});
         SetInferShape(ge::BackwardShapes).SetInferDataType(ge::BackwardTypes);
         AICore().SetTiling(optiling::LaunchBackward).AddConfig("ascend910").AddConfig("ascend910b");

@@ -24,21 +24,21 @@ inline CoreMemories MemoriesOf(const platform_ascendc::PlatformAscendC& platform
     return core;
 }
 
-// q (B, T, H, K), an argument of width V, and row_exponents (N, M, C, 8) say all sizes. Queries come scaled, and the forward
-// kernel cannot know whether a gradient follows, so it always keeps what that would need.
-inline ge::graphStatus Launch(gert::TilingContext* context, size_t values_input, size_t row_exponents_input, bool is_backward)
+// The first arguments, q (B, T, H, K), k, v (B, T, H, V) and row_exponents (N, M, C, 16), say all sizes. The forward kernel cannot
+// know whether a gradient follows, so it always keeps the states that it would need.
+inline ge::graphStatus Launch(gert::TilingContext* context, bool is_backward)
 {
     const platform_ascendc::PlatformAscendC platform(context->GetPlatformInfo());
     const gert::Shape& q = context->GetInputShape(0)->GetStorageShape();
-    const gert::Shape& values = context->GetInputShape(values_input)->GetStorageShape();
-    const gert::Shape& row_exponents = context->GetInputShape(row_exponents_input)->GetStorageShape();
+    const gert::Shape& v = context->GetInputShape(2)->GetStorageShape();
+    const gert::Shape& row_exponents = context->GetInputShape(3)->GetStorageShape();
     Tiling& sizes = *context->GetTilingData<Tiling>();
     sizes.num_heads = q.GetDim(2);
     sizes.num_sequences = row_exponents.GetDim(0);
     sizes.num_chunks = row_exponents.GetDim(1);
     sizes.chunk = row_exponents.GetDim(2);
     sizes.key_dim = q.GetDim(3);
-    sizes.value_dim = values.GetDim(3);
+    sizes.value_dim = v.GetDim(3);
     sizes.chunks_per_group = ChunksPerGroup(sizes, MemoriesOf(platform), is_backward);
     if (sizes.chunks_per_group == 0) {
         return ge::GRAPH_FAILED;  // a chunk of this width fits in no memory of this chip

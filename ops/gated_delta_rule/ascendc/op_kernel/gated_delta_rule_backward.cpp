@@ -21,8 +21,8 @@ __aicore__ inline void Process(Core<GradientProblem, GradientPass>& core)
 }  // namespace sfm
 
 extern "C" __global__ __aicore__ void gated_delta_rule_backward(
-    GM_ADDR q, GM_ADDR k, GM_ADDR row_exponents, GM_ADDR column_exponents, GM_ADDR factors, GM_ADDR whole, GM_ADDR minus_identity,
-    GM_ADDR mask, GM_ADDR unweighted_exponents, GM_ADDR minus_beta, GM_ADDR states, GM_ADDR corrections, GM_ADDR d_out,
+    GM_ADDR q, GM_ADDR k, GM_ADDR v, GM_ADDR row_exponents, GM_ADDR column_exponents, GM_ADDR factors, GM_ADDR whole, GM_ADDR minus_identity,
+    GM_ADDR mask, GM_ADDR unweighted_exponents, GM_ADDR minus_beta, GM_ADDR states, GM_ADDR d_out,
     GM_ADDR d_final_state,
     GM_ADDR d_q, GM_ADDR d_k, GM_ADDR d_v, GM_ADDR d_state, GM_ADDR sums, GM_ADDR workspace, GM_ADDR tiling)
 {
@@ -31,6 +31,7 @@ extern "C" __global__ __aicore__ void gated_delta_rule_backward(
     problem.sizes = *reinterpret_cast<__gm__ sfm::Tiling*>(tiling);
     sfm::Set(problem.q, q);
     sfm::Set(problem.k, k);
+    sfm::Set(problem.v, v);
     sfm::Set(problem.row_exponents, row_exponents);
     sfm::Set(problem.column_exponents, column_exponents);
     sfm::Set(problem.unweighted_exponents, unweighted_exponents);
@@ -40,7 +41,6 @@ extern "C" __global__ __aicore__ void gated_delta_rule_backward(
     sfm::Set(problem.minus_identity, minus_identity);
     sfm::Set(problem.mask, mask);
     sfm::Set(problem.states, states);
-    sfm::Set(problem.corrections, corrections);
     sfm::Set(problem.d_out, d_out);
     sfm::Set(problem.d_final_state, d_final_state);
     sfm::Set(problem.d_q, d_q);

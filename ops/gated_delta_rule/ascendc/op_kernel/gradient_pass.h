@@ -67,17 +67,24 @@ public:
     {
         LoadConstants();
         products_.Start();
+        first_ = first;
         Load(sequence, first + count - 1);
+        LoadValues(sequence, first + count - 1);
+        LoadExponents(sequence, first + count - 1);
         SendState();
         for (int32_t chunk = first + count - 1; chunk >= first; --chunk) {
             is_mine_ = IsMine(chunk);
-            StartChunk(sequence, chunk, chunk > first);
+            StartChunk(sequence, chunk);
             ScaleRows(chunk);
             GoBack(sequence, chunk);
             UpdateState(sequence, chunk);
-            Scores(chunk);
+            Correct(sequence, chunk);
+            Scores(sequence, chunk);
             Rows(chunk);
             Store(sequence, chunk);
+            if (chunk > first) {
+                SendState();
+            }
         }
         products_.Stop();
         PipeBarrier<PIPE_ALL>();
@@ -93,11 +100,12 @@ private:
             q_[slot] = l1.Take<half>(num_keys_);
             k_[slot] = l1.Take<half>(num_keys_);
             d_out_[slot] = l1.Take<half>(num_values_);
-            y_[slot] = l1.Take<half>(num_values_);
             state_[slot] = l1.Take<half>(state_size_);
-            cube_d_state_[slot] = l1.Take<half>(state_size_);
-            exponents_[slot].Init(chunk_, l1);
         }
+        v_ = l1.Take<half>(num_values_);
+        y_ = l1.Take<half>(2 * num_values_);
+        cube_d_state_ = l1.Take<half>(state_size_);
+        exponents_.Init(chunk_, l1);
         d_kk_ = l1.Take<half>(size_);
         d_qk_ = l1.Take<half>(size_);
         ShareL1(l1);
@@ -107,7 +115,7 @@ private:
     __aicore__ inline void ShareL1(Arena<TPosition::A1>& l1)
     {
         const int32_t most = Larger(num_keys_, num_values_);
-        d_y_ = pairs_ = asked_ = l1.Take<half>(2 * Larger(size_, most));
+        inverse_reading_ = d_y_ = pairs_ = asked_ = l1.Take<half>(2 * Larger(size_, most));
         reading_ = scaled_d_r_ = scaled_y_ = l1.Take<half>(Larger(3 * num_keys_, 2 * num_values_));
         writing_ = reading_[num_keys_];
         queries_ = reading_[2 * num_keys_];
@@ -159,25 +167,41 @@ private:
             LoadRows(k_[slot], problem_.k[row], sizes_, sizes_.key_dim);
             LoadRows(q_[slot], problem_.q[row], sizes_, sizes_.key_dim);
             LoadRows(d_out_[slot], problem_.d_out[problem_.Row(sequence, token, sizes_.value_dim)], sizes_, sizes_.value_dim);
-            DataCopy(y_[slot], problem_.corrections[number * num_values_], num_values_);
             DataCopy(state_[slot], problem_.states[number * state_size_], state_size_);
         }
-        exponents_[slot].Load(problem_.row_exponents, problem_.unweighted_exponents, number * chunk_, chunk_);
         if (HasVector()) {
             DataCopy(factors_[slot], problem_.factors[number * NUM_FACTORS * chunk_], NUM_FACTORS * chunk_);
             DataCopy(minus_beta_[slot], problem_.minus_beta[number * chunk_], chunk_);
         }
     }
 
+    // Of what is used once, the next chunk's comes when this one's has been read.
+    __aicore__ inline void LoadValues(int32_t sequence, int32_t chunk)
+    {
+        order_.Then<HardEvent::MTE1_MTE2>();
+        if (chunk >= first_) {
+            LoadRows(v_, problem_.v[problem_.Row(sequence, chunk * chunk_, sizes_.value_dim)], sizes_, sizes_.value_dim);
+        }
+    }
+
+    __aicore__ inline void LoadExponents(int32_t sequence, int32_t chunk)
+    {
+        order_.Then<HardEvent::MTE1_MTE2>();
+        if (chunk >= first_) {
+            const int64_t token = problem_.Chunk(sequence, chunk) * chunk_;
+            exponents_.Load(problem_.row_exponents, problem_.unweighted_exponents, token, chunk_);
+        }
+    }
+
     // This chunk's arguments are there, and the next one's are on their way to where the last one's were.
-    __aicore__ inline void StartChunk(int32_t sequence, int32_t chunk, bool has_next)
+    __aicore__ inline void StartChunk(int32_t sequence, int32_t chunk)
     {
         order_.Then<HardEvent::MTE2_MTE1>();
         order_.Then<HardEvent::MTE2_V>();
         order_.Then<HardEvent::MTE1_MTE2>();
         order_.Then<HardEvent::V_MTE2>();
         order_.Then<READ_BY_CUBE>();
-        if (has_next) {
+        if (chunk > first_) {
             Load(sequence, chunk - 1);
         }
     }
@@ -209,7 +233,7 @@ private:
         const int32_t index = chunk % sizes_.chunks_per_group;
         const LocalTensor<float> d_y = products_.Claim();
         cube_.Multiply(d_y, Transposed(prepared_.Of(prepared_.p, index)), Values(d_out_[chunk % 2]));
-        cube_.Multiply(d_y, Keys(writing_), StateMatrix(cube_d_state_[turn_]), true);
+        cube_.Multiply(d_y, Keys(writing_), StateMatrix(cube_d_state_), true);
         products_.Send(BothValues(d_y_));
         order_.Then<FROM_CUBE>();
         const Halves inverse(Transposed(prepared_.Of(prepared_.high, index)), Transposed(prepared_.Of(prepared_.low, index)));
@@ -233,8 +257,22 @@ private:
                 d_state_.Add(piece, work_);
             }
         }
-        turn_ = 1 - turn_;
-        SendState();
+    }
+
+    // Y = T V + (T R) S, as the forward kernel computes it.
+    __aicore__ inline void Correct(int32_t sequence, int32_t chunk)
+    {
+        const int32_t index = chunk % sizes_.chunks_per_group;
+        const Halves inverse(prepared_.Of(prepared_.high, index), prepared_.Of(prepared_.low, index));
+        cube_.Multiply(products_.Claim(), inverse, Keys(reading_));
+        products_.Send(BothKeys(inverse_reading_));
+        order_.Then<FROM_CUBE>();
+        const LocalTensor<float> y = products_.Claim();
+        cube_.Multiply(y, inverse, Values(v_));
+        cube_.Multiply(y, BothKeys(inverse_reading_), StateMatrix(state_[chunk % 2]), true);
+        products_.Send(BothValues(y_));
+        order_.Then<FROM_CUBE>();
+        LoadValues(sequence, chunk - 1);
     }
 
     // A piece of the state's columns of values.
@@ -253,7 +291,7 @@ private:
                 Settle();
             }
             order_.Then<HardEvent::V_MTE3>();
-            paths_.Ship(halves, size, IsMine(piece)).Unload(cube_d_state_[turn_][piece * size], 0, size);
+            paths_.Ship(halves, size, IsMine(piece)).Unload(cube_d_state_[piece * size], 0, size);
             paths_.Unloaded();
         }
         order_.Then<FROM_VECTOR>();
@@ -261,17 +299,19 @@ private:
     }
 
     // The gradients of K K^T and Q K^T on to L1; the sums over their columns.
-    __aicore__ inline void Scores(int32_t chunk)
+    __aicore__ inline void Scores(int32_t sequence, int32_t chunk)
     {
         const int32_t slot = chunk % 2;
         const LocalTensor<float> kk = work_, qk = work_[size_], a = work_[2 * size_], b = work_[3 * size_];
-        const Matrix q = Keys(q_[slot]), k = Keys(k_[slot]), y = Values(y_[slot]);
-        MultiplyScores(kk, k, k);
-        MultiplyScores(qk, q, k);
+        const Matrix q = Keys(q_[slot]), k = Keys(k_[slot]);
+        const Halves y(Transposed(Values(y_)), Transposed(Values(y_[num_values_])));
+        MultiplyScores(kk, k, Transposed(k));
+        MultiplyScores(qk, q, Transposed(k));
         MultiplyScores(a, BothValues(d_r_), y);
         MultiplyScores(b, Values(d_out_[slot]), y);
-        exponents_[slot].Multiply(cube_, products_.Claim(), Square(prepared_.mask));
+        exponents_.Multiply(cube_, products_.Claim(), Square(prepared_.mask));
         products_.Receive(gamma_, size_, is_mine_);
+        LoadExponents(sequence, chunk - 1);
         if (is_mine_) {
             Exp(gamma_, gamma_, size_);
             Settle();
@@ -285,10 +325,10 @@ private:
         SumPairs(kk, qk, minus_beta_[slot]);
     }
 
-    // left right^T, on to the unified buffer.
-    __aicore__ inline void MultiplyScores(const LocalTensor<float>& to, const Halves& left, const Matrix& right)
+    // A product, on to the unified buffer.
+    __aicore__ inline void MultiplyScores(const LocalTensor<float>& to, const Halves& left, const Halves& right)
     {
-        cube_.Multiply(products_.Claim(), left, Transposed(right));
+        cube_.Multiply(products_.Claim(), left, right);
         products_.Receive(to, size_, is_mine_);
     }
 
@@ -341,7 +381,7 @@ private:
     {
         const int32_t slot = chunk % 2;
         const Matrix q = Keys(q_[slot]), k = Keys(k_[slot]);
-        const Operand state = Transposed(StateMatrix(state_[slot])), d_state = Transposed(StateMatrix(cube_d_state_[1 - turn_]));
+        const Operand state = Transposed(StateMatrix(state_[slot])), d_state = Transposed(StateMatrix(cube_d_state_));
         Scale(Values(scaled_d_out_), QUERIES, Values(d_out_[slot]));
         cube_.Multiply(products_.Claim(), diagonals_.Of(KEYS_READ), BothValues(d_r_));
         products_.Send(BothValues(scaled_d_r_));
@@ -352,9 +392,10 @@ private:
         cube_.Multiply(products_.Claim(), BothValues(scaled_d_r_), state);
         products_.Send(BothKeys(read_));
         cube_.Multiply(d_k_, BothValues(scaled_d_r_), state);
-        Scale(Values(scaled_y_), UNTIL, Values(y_[slot]));
+        cube_.Multiply(products_.Claim(), diagonals_.Of(UNTIL), BothValues(y_));
+        products_.Send(BothValues(scaled_y_));
         order_.Then<FROM_CUBE>();
-        cube_.Multiply(products_.Claim(), Values(scaled_y_), d_state);
+        cube_.Multiply(products_.Claim(), BothValues(scaled_y_), d_state);
         products_.Send(BothKeys(kept_));
         order_.Then<FROM_CUBE>();
         Dots(slot);
@@ -378,7 +419,7 @@ private:
         for (int32_t column = 0; column < sizes_.value_dim; column += FRACTAL) {
             cube_.Multiply(tiles[(3 * chunk_ + column) * FRACTAL],
                            Transposed(StateMatrix(state_[slot]).Block(0, column, sizes_.key_dim, FRACTAL)),
-                           StateMatrix(cube_d_state_[1 - turn_]).Block(0, column, sizes_.key_dim, FRACTAL));
+                           StateMatrix(cube_d_state_).Block(0, column, sizes_.key_dim, FRACTAL));
         }
         products_.Receive(work_, NumDots() * FRACTAL, is_mine_);
         if (is_mine_) {
@@ -422,13 +463,13 @@ private:
     Cube& cube_;
     Paths& paths_;
     const int32_t chunk_, size_, num_keys_, num_values_, state_size_, num_sums_;
-    int32_t turn_ = 0;      // of cube_d_state_
+    int32_t first_ = 0;     // chunk of the group
     bool is_mine_ = false;  // the Vector's work on the chunk, but for the state
     Order order_;
     Products products_;
-    LocalTensor<half> q_[2], k_[2], d_out_[2], y_[2], state_[2], cube_d_state_[2];  // in L1
-    Exponents exponents_[2];
-    LocalTensor<half> d_kk_, d_qk_, d_y_, pairs_, asked_, reading_, writing_, queries_, scaled_d_r_, scaled_y_, d_r_, read_;
+    LocalTensor<half> q_[2], k_[2], d_out_[2], state_[2], v_, y_, cube_d_state_;  // in L1
+    Exponents exponents_;
+    LocalTensor<half> d_kk_, d_qk_, inverse_reading_, d_y_, pairs_, asked_, reading_, writing_, queries_, scaled_d_r_, scaled_y_, d_r_, read_;
     LocalTensor<half> scaled_d_out_, kept_;
     LocalTensor<float> d_q_, d_k_;                                                          // in L0C
     LocalTensor<float> work_, on_or_below_, gamma_, float_identity_, off_diagonal_, sums_;  // in the unified buffer

@@ -26,7 +26,6 @@ struct Problem {
     GlobalTensor<half> mask;             // (C, C) as NZ: 0 on and below the diagonal, MASKED above it
     GlobalTensor<float> state;           // (B, H, K, V)
     GlobalTensor<half> states;           // (N, M, K, V) as NZ: S before every chunk, which the gradient needs
-    GlobalTensor<half> corrections;      // (N, M, C, V) as NZ: Y
 
     __aicore__ inline int32_t NumTokens() const { return sizes.num_chunks * sizes.chunk; }
 

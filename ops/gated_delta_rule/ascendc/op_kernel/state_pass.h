@@ -1,14 +1,15 @@
 // The state's way through a prepared group of chunks.
 //
-//     Y = T (V - diag(since) K S)      O = diag(since) Q S + P Y      S' = whole S + (diag(until beta) K)^T Y
+//     Y = T V + (T R) S      O = diag(since) Q S + P Y      S' = whole S + W^T Y
 //
-// Rows are scaled by products with diagonal matrices, which the Cube does while it would wait for the state: nothing else
-// stands between two states than K S, T (K S), K^T Y and the sum. The state is fp32 in the unified buffer; the Cube sees it in
-// fp16. What Y writes goes to the Cube as the sum of two halves: with nearly equal keys and beta near 2 nothing damps its errors.
+// with R = -diag(since) K, which reads, and W = diag(until beta) K, which writes. Rows are scaled by products with diagonal
+// matrices. That and T R the Cube does while it would wait for the state: nothing else stands between two states than (T R) S,
+// W^T Y and the sum. The state is fp32 in the unified buffer; the Cube sees it in fp16. T R and what Y writes go to the Cube as
+// sums of two halves: with nearly equal keys and beta near 2 nothing damps their errors.
 //
 // A pipe takes its work in order, so one flag serves several buffers whose uses follow from each other:
-//     FROM_CUBE  0: scaled rows  1: K S, Y        FROM_VECTOR  2: diagonals  3: state
-//     PRODUCT_FREE  2: Y        V_MTE3  2: Y, O  3: diagonals, state        MTE3_V  2: state
+//     FROM_CUBE  0: R, T R  1: Y        FROM_VECTOR  2: diagonals  3: state        PRODUCT_FREE  2: T R
+//     V_MTE3  2: O  3: diagonals, state                               MTE3_V  2: O
 // Flags 0 and 1 of the others are those of Products and of slots, 2 and 3 of PRODUCT_DONE those of Order.
 
 #pragma once
@@ -35,26 +36,28 @@ public:
             q_[slot] = l1.Take<half>(num_keys_);
             k_[slot] = l1.Take<half>(num_keys_);
             v_[slot] = l1.Take<half>(num_values_);
-            scaled_[slot] = l1.Take<half>(NUM_SCALED * num_keys_);
+            writing_[slot] = l1.Take<half>(num_keys_);
+            queries_[slot] = l1.Take<half>(num_keys_);
+            inverse_reading_[slot] = l1.Take<half>(num_keys_);
             y_[slot] = l1.Take<half>(num_values_);
         }
+        reading_ = l1.Take<half>(num_keys_);
         cube_state_ = l1.Take<half>(state_size_);
-        read_ = l1.Take<half>(num_values_);
-        y_product_ = l0c.Take<float>(num_values_);
-        out_product_ = l0c.Take<float>(num_values_);
         const int32_t most = num_keys_ > num_values_ ? num_keys_ : num_values_;
+        y_product_ = l0c.Take<float>(num_values_);
+        out_product_ = l0c.Take<float>(most);
         products_.Init(most > state_.size ? most : state_.size, most, l0c, ub);
         identity_ = ub.Take<half>(FRACTAL_SIZE);
         factors_ = ub.Take<half>(sizes_.chunks_per_group * NUM_FACTORS * sizes_.chunk);
         diagonals_.Init(sizes_, NUM_SCALED, l1, ub);
-        half_state_ = ub.Take<half>(state_.NumOwn() * state_.size);
+        half_state_[0] = ub.Take<half>(state_.NumOwn() * state_.size);
+        half_state_[1] = ub.Take<half>(state_.NumOwn() * state_.size);
         change_ = ub.Take<float>(state_.size);
-        half_y_ = ub.Take<half>(num_values_ > size_ ? num_values_ : size_);
-        half_out_ = ub.Take<half>(num_values_);
+        half_out_ = ub.Take<half>(num_values_ > size_ ? num_values_ : size_);
     }
 
     // Once, before the first group.
-    __aicore__ inline void Clear() { diagonals_.Clear(half_y_, paths_); }
+    __aicore__ inline void Clear() { diagonals_.Clear(half_out_, paths_); }
 
     // Chunks first .. first + count of a sequence. All pipes are idle before and after.
     __aicore__ inline void Run(int32_t sequence, int32_t first, int32_t count)
@@ -71,18 +74,23 @@ public:
             if (has_next) {
                 Load(index + 1);
             }
-            ReadState(index);
             Correct(index);
             if (has_next) {
-                Scale(index + 1);
-                BuildDiagonals(index + 2);
+                ScaleKeys(index + 1);
             }
             CorrectFurther(index);
-            PutOut(index);
-            UpdateState(index);
+            if (has_next) {
+                Scale(queries_[(index + 1) % 2], QUERIES, q_[(index + 1) % 2]);
+                BuildDiagonals(index + 2);
+                MultiplyInverse(index + 1);
+            }
+            KeepState(index);
+            UpdateState(index, has_next);
+            AskState(index);
             if (has_next) {
                 SendState(index + 1);
             }
+            PutOut(index);
         }
         AwaitBoth<HardEvent::MTE1_MTE2>();
         Await<HardEvent::MTE3_V>(2);
@@ -91,12 +99,11 @@ public:
     }
 
 private:
-    static constexpr int32_t NUM_SCALED = 3;  // rows of keys and queries, by the first factors
+    static constexpr int32_t NUM_SCALED = 3;  // by so many factors, the first ones
 
     __aicore__ inline Matrix Keys(const LocalTensor<half>& data) const { return Matrix(data, sizes_.chunk, sizes_.key_dim); }
     __aicore__ inline Matrix Values(const LocalTensor<half>& data) const { return Matrix(data, sizes_.chunk, sizes_.value_dim); }
     __aicore__ inline Matrix StateMatrix() const { return Matrix(cube_state_, sizes_.key_dim, sizes_.value_dim); }
-    __aicore__ inline Matrix Scaled(int32_t index, Factor which) const { return Keys(scaled_[index % 2][which * num_keys_]); }
     __aicore__ inline Halves Inverse(int32_t index) const
     {
         return Halves(prepared_.Of(prepared_.high, index), prepared_.Of(prepared_.low, index));
@@ -120,8 +127,12 @@ private:
         }
         BuildDiagonals(0);
         Load(0);
-        Scale(0);
+        ScaleKeys(0);
+        Scale(queries_[0], QUERIES, q_[0]);
         BuildDiagonals(1);
+        MultiplyInverse(0);
+        SendInverse();
+        Await<PRODUCT_FREE>(2);
         SendState(0);
     }
 
@@ -146,89 +157,107 @@ private:
         }
     }
 
-    // The rows of K, K and Q times the diagonals.
-    __aicore__ inline void Scale(int32_t index)
+    // R and W.
+    __aicore__ inline void ScaleKeys(int32_t index)
     {
         const int32_t slot = index % 2;
         Await<HardEvent::MTE2_MTE1>(slot);
         Await<FROM_VECTOR>(2);
-        for (const Factor which : {KEYS_READ, KEYS_WRITTEN, QUERIES}) {
-            cube_.Multiply(products_.Claim(), diagonals_.Of(which), Keys(which == QUERIES ? q_[slot] : k_[slot]));
-            products_.Send(Scaled(index, which));
-        }
+        Scale(reading_, KEYS_READ, k_[slot]);
+        Scale(writing_[slot], KEYS_WRITTEN, k_[slot]);
         Raise<FROM_CUBE>(0);
     }
 
-    // -diag(since) K S on to L1; meanwhile T V, and the queries' product with the state.
-    __aicore__ inline void ReadState(int32_t index)
+    __aicore__ inline void Scale(const LocalTensor<half>& to, Factor which, const LocalTensor<half>& rows)
     {
-        Await<FROM_CUBE>(0);
-        Await<FROM_VECTOR>(3);
-        cube_.Multiply(products_.Claim(), Scaled(index, KEYS_READ), StateMatrix());
-        products_.Send(Values(read_));
-        Raise<FROM_CUBE>(1);
-        cube_.Multiply(y_product_, Inverse(index), Values(v_[index % 2]));
-        cube_.Multiply(out_product_, Scaled(index, QUERIES), StateMatrix());
-        Raise<HardEvent::MTE1_MTE2>(index % 2);
+        cube_.Multiply(products_.Claim(), diagonals_.Of(which), Keys(rows));
+        products_.Send(Keys(to));
     }
 
-    // Y = T (V - diag(since) K S), its high half on to L1.
-    __aicore__ inline void Correct(int32_t index)
+    // T R, its high half on to L1.
+    __aicore__ inline void MultiplyInverse(int32_t index)
     {
-        Await<FROM_CUBE>(1);
-        cube_.Multiply(y_product_, Inverse(index), Values(read_), true);
+        Await<FROM_CUBE>(0);
+        cube_.Multiply(out_product_, Inverse(index), Keys(reading_));
         order_.Then<PRODUCT_DONE>();
-        paths_.Round(half_y_, y_product_, num_values_, 2);
-        paths_.ToCube(Values(y_[0]), y_product_, half_y_);
-        Raise<FROM_CUBE>(1);
-        if (STORES_FROM_CUBE) {
-            KeepCorrections(index);  // before the low half takes its place in L0C
-        }
+        products_.Round(Keys(inverse_reading_[0]), out_product_);
+        Raise<FROM_CUBE>(0);
+    }
+
+    // Its low half.
+    __aicore__ inline void SendInverse()
+    {
+        Await<FROM_CUBE>(0);
+        cube_.Subtract(out_product_, Keys(inverse_reading_[0]));
+        order_.Then<PRODUCT_DONE>();
+        products_.Round(Keys(inverse_reading_[1]), out_product_);
+        Raise<FROM_CUBE>(0);
         Raise<PRODUCT_FREE>(2);
     }
 
-    // Its low half. The high one is also kept for the gradient.
+    // Y, its high half on to L1.
+    __aicore__ inline void Correct(int32_t index)
+    {
+        cube_.Multiply(y_product_, Inverse(index), Values(v_[index % 2]));
+        Raise<HardEvent::MTE1_MTE2>(index % 2);
+        Await<FROM_CUBE>(0);
+        Await<FROM_VECTOR>(3);
+        for (int32_t column = 0; column < sizes_.value_dim; column += state_.columns) {
+            const Matrix state = StateMatrix().Block(0, column, sizes_.key_dim, state_.columns);
+            const Halves reading(Keys(inverse_reading_[0]), Keys(inverse_reading_[1]));
+            cube_.Multiply(y_product_[column * sizes_.chunk], reading, state, true);
+        }
+        state_.Decay(problem_.whole.GetValue(Number(index)));
+        order_.Then<PRODUCT_DONE>();
+        products_.Round(Values(y_[0]), y_product_);
+        Raise<FROM_CUBE>(1);
+    }
+
+    // Its low half.
     __aicore__ inline void CorrectFurther(int32_t index)
     {
-        Await<PRODUCT_FREE>(2);
         Await<FROM_CUBE>(1);
         cube_.Subtract(y_product_, Values(y_[0]));
         order_.Then<PRODUCT_DONE>();
         products_.Round(Values(y_[1]), y_product_);
         Raise<FROM_CUBE>(1);
-        for (int32_t piece = 1; piece < state_.count; ++piece) {
-            KeepState(index, piece);
-        }
-        Raise<HardEvent::MTE3_V>(2);
-        if (!STORES_FROM_CUBE) {
-            KeepCorrections(index);  // when nothing waits for MTE3
-        }
     }
 
-    __aicore__ inline void KeepCorrections(int32_t index)
+    // O = diag(since) Q S + P Y, where T R was. When the state has been read, the next one may come.
+    __aicore__ inline void AskState(int32_t index)
     {
-        paths_.ToGlobal(problem_.corrections[Number(index) * num_values_], y_product_, num_values_, half_y_);
+        if (index + 1 < count_) {
+            Await<PRODUCT_FREE>(2);
+        }
+        cube_.Multiply(out_product_, Keys(queries_[index % 2]), StateMatrix());
+        order_.Then<READ_BY_CUBE>();
+        cube_.Multiply(out_product_, prepared_.Of(prepared_.p, index), Values(y_[0]), true);
     }
 
     __aicore__ inline void PutOut(int32_t index)
     {
-        cube_.Multiply(out_product_, prepared_.Of(prepared_.p, index), Values(y_[0]), true);
         order_.Then<PRODUCT_DONE>();
+        Await<HardEvent::MTE3_V>(2);
         paths_.Round(half_out_, out_product_, num_values_, 2);
         paths_.ToRows(problem_.out[Row(index, sizes_.value_dim)], out_product_, sizes_.chunk, sizes_.value_dim,
                       sizes_.num_heads * sizes_.value_dim, half_out_);
+        Raise<HardEvent::MTE3_V>(2);
     }
 
-    __aicore__ inline void UpdateState(int32_t index)
+    // S'. Meanwhile the next chunk's T R.
+    __aicore__ inline void UpdateState(int32_t index, bool has_next)
     {
-        state_.Decay(problem_.whole.GetValue(Number(index)));
         Await<FROM_CUBE>(1);
         for (int32_t piece = 0; piece < state_.count; ++piece) {
             const int32_t column = piece * state_.columns;
-            cube_.Multiply(products_.Claim(), Transposed(Scaled(index, KEYS_WRITTEN)), Halves(Columns(y_[0], column), Columns(y_[1], column)));
+            const Halves y(Columns(y_[0], column), Columns(y_[1], column));
+            cube_.Multiply(products_.Claim(), Transposed(Keys(writing_[index % 2])), y);
             products_.Receive(change_, state_.size, IsMine(piece));
             if (IsMine(piece)) {
                 state_.Add(piece, change_);
+            }
+            if (piece == 0 && has_next) {
+                SendInverse();
             }
         }
     }
@@ -239,33 +268,36 @@ private:
         return Values(data).Block(0, first, sizes_.chunk, state_.columns);
     }
 
-    // The state before a chunk, on to L1, and for the gradient on to global memory: a piece at once, the others when MTE3 has
-    // time for them.
+    // The state before a chunk, on to L1.
     __aicore__ inline void SendState(int32_t index)
     {
-        Await<HardEvent::MTE3_V>(2);
         for (int32_t piece = 0; piece < state_.count; ++piece) {
             if (IsMine(piece)) {
-                Cast(HalfState(piece), state_.Piece(piece), RoundMode::CAST_NONE, state_.size);
+                Cast(HalfState(index, piece), state_.Piece(piece), RoundMode::CAST_NONE, state_.size);
             }
             Raise<HardEvent::V_MTE3>(3);
             Await<HardEvent::V_MTE3>(3);
-            const Shipment shipment = paths_.Ship(HalfState(piece), state_.size, IsMine(piece));
+            const Shipment shipment = paths_.Ship(HalfState(index, piece), state_.size, IsMine(piece));
             shipment.Unload(cube_state_[piece * state_.size], 0, state_.size);
             paths_.Unloaded();
         }
         Raise<FROM_VECTOR>(3);
-        KeepState(index, 0);
     }
 
-    __aicore__ inline void KeepState(int32_t index, int32_t piece)
+    // ... and for the gradient on to global memory, when MTE3 has time for it.
+    __aicore__ inline void KeepState(int32_t index)
     {
-        if (IsMine(piece)) {
-            DataCopy(problem_.states[Number(index) * state_size_ + piece * state_.size], HalfState(piece), state_.size);
+        for (int32_t piece = 0; piece < state_.count; ++piece) {
+            if (IsMine(piece)) {
+                DataCopy(problem_.states[Number(index) * state_size_ + piece * state_.size], HalfState(index, piece), state_.size);
+            }
         }
     }
 
-    __aicore__ inline LocalTensor<half> HalfState(int32_t piece) const { return half_state_[piece / NUM_SHARES * state_.size]; }
+    __aicore__ inline LocalTensor<half> HalfState(int32_t index, int32_t piece) const
+    {
+        return half_state_[index % 2][piece / NUM_SHARES * state_.size];
+    }
 
     const ForwardProblem& problem_;
     const Tiling& sizes_;
@@ -276,12 +308,13 @@ private:
     Order order_;
     Products products_;
     const int32_t size_, num_keys_, num_values_, state_size_;
-    int32_t sequence_ = 0, first_ = 0, count_ = 0;                                 // of the group
-    LocalTensor<half> q_[2], k_[2], v_[2], scaled_[2], cube_state_, read_, y_[2];  // in L1; y_: high and low half
-    LocalTensor<float> y_product_, out_product_;                                   // in L0C
+    int32_t sequence_ = 0, first_ = 0, count_ = 0;                                           // of the group
+    LocalTensor<half> q_[2], k_[2], v_[2], reading_, writing_[2], queries_[2], cube_state_;  // in L1
+    LocalTensor<half> inverse_reading_[2], y_[2];                                            // high and low half
+    LocalTensor<float> y_product_, out_product_;  // in L0C; T R takes the second one's place
     Diagonals diagonals_;
-    LocalTensor<float> change_;                                                    // in the unified buffer
-    LocalTensor<half> identity_, factors_, half_state_, half_y_, half_out_;
+    LocalTensor<float> change_;  // in the unified buffer
+    LocalTensor<half> identity_, factors_, half_state_[2], half_out_;
 };
 
 }  // namespace sfm

@@ -44,6 +44,11 @@ def choose(operator: str, implementations: dict[str, Implementation], impl: str)
 
 
 @functools.cache
+def warn_once(text: str) -> None:
+    LOG.warning(text)
+
+
+@functools.cache
 def automatic(operator: str, implementations: tuple[tuple[str, Implementation], ...]) -> str:
     """The name of the first that can run; says so once."""
     reasons, device = [], mindspore.get_context("device_target")

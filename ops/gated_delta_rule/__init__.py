@@ -15,7 +15,7 @@ from sfm_ms.ops import akg_compiler, checks, cpu_library, dispatch
 from sfm_ms.ops.checks import form
 from sfm_ms.ops.gated_delta_rule.akg import akg_kernels
 from sfm_ms.ops.gated_delta_rule.ascendc import kernels as ascendc_kernels
-from sfm_ms.ops.gated_delta_rule.ascendc.rule import AscendcRule, ascendc_rule
+from sfm_ms.ops.gated_delta_rule.ascendc.rule import AscendcRule, ascendc_rule, fits
 from sfm_ms.ops.gated_delta_rule.chunked import ChunkedGatedDeltaRule
 from sfm_ms.ops.gated_delta_rule.kernel_pair import cpu_kernels, numpy_kernels
 
@@ -81,6 +81,8 @@ class GatedDeltaRule(nn.Cell):
         self.scale = scale
         self.rule = dispatch.choose("gated_delta_rule", IMPLEMENTATIONS, impl)(chunk_size)
         self.is_half = isinstance(self.rule, AscendcRule)  # all others compute in float32
+        # What takes widths and types that those kernels do not, where no implementation was asked for.
+        self.other_rule = ChunkedGatedDeltaRule(chunk_size) if self.is_half and impl == "auto" else None
 
     def __call__(self, q, k, v, beta, log_decay=None, sign=None, initial_state=None):
         """Outside of graphs; inside, MindSpore compiles `construct`."""
@@ -101,7 +103,10 @@ class GatedDeltaRule(nn.Cell):
         if initial_state is None:
             initial_state = ops.zeros((num_batch, num_heads, key_dim, v.shape[3]), mstype.float32)
         scale = (key_dim**-0.5 if self.scale is None else self.scale) * ops.ones((1,), mstype.float32)
-        rows = (q, k, v) if self.is_half else [argument.astype(mstype.float32) for argument in (q, k, v)]
         others = [argument.astype(mstype.float32) for argument in (beta, log_decay, sign, initial_state)]
-        out, final_state = self.rule(*rows, *others, scale)
+        if self.is_half and (self.other_rule is None or fits(form(q), form(v))):
+            out, final_state = self.rule(q, k, v, *others, scale)
+        else:
+            rule = self.rule if self.other_rule is None else self.other_rule
+            out, final_state = rule(*[argument.astype(mstype.float32) for argument in (q, k, v)], *others, scale)
         return out.astype(q.dtype), final_state

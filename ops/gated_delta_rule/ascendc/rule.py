@@ -10,6 +10,7 @@ import mindspore
 from mindspore import dtype as mstype
 from mindspore import nn, ops
 
+from sfm_ms.ops import dispatch
 from sfm_ms.ops.checks import form
 from sfm_ms.ops.gated_delta_rule.ascendc import kernels
 from sfm_ms.ops.gated_delta_rule.ascendc.arguments import Decays, Gradients, by_tokens, filled_up
@@ -17,17 +18,30 @@ from sfm_ms.ops.gated_delta_rule.ascendc.arguments import Decays, Gradients, by_
 LARGEST_WIDTH = 128  # whose chunks and states fit on the chip
 
 
-@mindspore.constexpr
-def check_forms(q, v) -> None:
-    """ValueError where the kernels do not take such queries, keys or values; each argument is (shape, type)."""
-    hint = "; impl='chunked' takes others"
+def misfit(q, v) -> str:
+    """Why the kernels do not take such queries, keys and values; each argument is (shape, type)."""
     if q[1] != mstype.float16:
-        raise ValueError(f"q, k, v: expected float16 for impl='ascendc', got {str(q[1]).lower()}{hint}")
+        return f"q, k, v: expected float16 for impl='ascendc', got {str(q[1]).lower()}"
     for name, argument in (("q", q), ("v", v)):
         width = argument[0][3]
         if width % 16 != 0 or width > LARGEST_WIDTH:
             expected = f"a last axis that is a multiple of 16, up to {LARGEST_WIDTH}"
-            raise ValueError(f"{name}: expected {expected}, for impl='ascendc', got {width}{hint}")
+            return f"{name}: expected {expected}, for impl='ascendc', got {width}"
+    return ""
+
+
+@mindspore.constexpr
+def check_forms(q, v) -> None:
+    if reason := misfit(q, v):
+        raise ValueError(f"{reason}; impl='chunked' takes others")
+
+
+@mindspore.constexpr
+def fits(q, v) -> bool:
+    """Whether the kernels take them; says once why not."""
+    if reason := misfit(q, v):
+        dispatch.warn_once(f"gated_delta_rule runs as 'chunked' ({reason})")
+    return not reason
 
 
 class AscendcRule(nn.Cell):

@@ -7,8 +7,8 @@ import pytest
 from ascendc_errors import rule_arguments, rule_errors
 from mindspore import Tensor, ops
 
-from sfm_ms.ops import ascendc_sim, dispatch
-from sfm_ms.ops.gated_delta_rule import IMPLEMENTATIONS, GatedDeltaRule
+from sfm_ms.ops import ascendc_sim, dispatch, gated_delta_rule
+from sfm_ms.ops.gated_delta_rule import IMPLEMENTATIONS, GatedDeltaRule, reference
 from sfm_ms.ops.gated_delta_rule.ascendc import kernels, simulated
 from sfm_ms.ops.gated_delta_rule.ascendc.rule import AscendcRule
 
@@ -56,3 +56,20 @@ def test_what_the_kernels_do_not_take_is_refused(dtype, key_dim, value_dim, mess
     q, k, v, *others = rule_arguments(1, 2, 1, key_dim, value_dim)
     with pytest.raises(ValueError, match=message):
         GatedDeltaRule(impl="ascendc", chunk_size=16)(*map(Tensor, (*(x.astype(dtype) for x in (q, k, v)), *others)))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_auto_takes_the_chunk_form_for_what_the_kernels_do_not(monkeypatch, caplog, dtype):
+    implementations = {"ascendc": dispatch.Implementation(simulated_rule, lambda: ""), "chunked": IMPLEMENTATIONS["chunked"]}
+    monkeypatch.setattr(gated_delta_rule, "IMPLEMENTATIONS", implementations)
+    q, k, v, *others = rule_arguments(1, 2, 1, 16, 16)
+    given = [*(x.astype(dtype) for x in (q, k, v)), *others]
+    dispatch.warn_once.cache_clear()
+    operator = GatedDeltaRule(chunk_size=16)
+    assert operator.is_half
+    out, _ = operator(*map(Tensor, given))
+    true, _ = reference.gated_delta_rule(*(x.astype(np.float64) for x in given))
+    error = np.linalg.norm(out.asnumpy() - true) / np.linalg.norm(true)
+    assert error < 1e-5 if dtype == np.float32 else 1e-5 < error < 2e-3
+    message = "gated_delta_rule runs as 'chunked' (q, k, v: expected float16 for impl='ascendc', got float32)"
+    assert (message in caplog.messages) == (dtype == np.float32)

@@ -75,7 +75,8 @@ inline Bytes StatePassBytes(const Tiling& sizes, const Counts& counts)
     Bytes bytes;
     bytes.l1 = Sum().Add(counts.keys, HALF, 11).Add(counts.values, HALF, 4).Add(counts.state, HALF).Add(3 * counts.square, HALF)
                    .Value();
-    bytes.l0c = Sum().Add(std::max(counts.most, counts.piece), FLOAT, 2).Add(counts.values, FLOAT).Add(counts.most, FLOAT).Value();
+    bytes.l0c = Sum().Add(std::max(counts.most, counts.piece), FLOAT, 2).Add(counts.values, FLOAT).Add(counts.most, FLOAT)
+                    .Value();
     bytes.unified = Sum().Add(TILE_SIZE, HALF).Add(rows, HALF).Add(3 * sizes.chunk * 16, HALF).Add(counts.own_state, HALF, 2)
                         .Add(counts.piece, FLOAT).Add(counts.most, HALF, 2).Add(std::max(counts.values, counts.square), HALF)
                         .Value();
@@ -89,7 +90,7 @@ inline Bytes GradientPassBytes(const Tiling& sizes, const Counts& counts)
     Bytes bytes;
     bytes.l1 = Sum().Add(counts.keys, HALF, 4).Add(counts.values, HALF, 3).Add(2 * counts.values, HALF).Add(counts.state, HALF, 3)
                    .Add(chunk * 16, HALF, 2)
-                   .Add(counts.square, HALF, 2).Add(2 * most, HALF).Add(std::max(3 * counts.keys, 2 * counts.values), HALF)
+                   .Add(counts.square, HALF, 2).Add(2 * most, HALF).Add(std::max(3 * counts.keys, 4 * counts.values), HALF)
                    .Add(2 * counts.most, HALF).Add(std::max(counts.values, 2 * counts.keys), HALF).Add(5 * counts.square, HALF)
                    .Value();
     bytes.l0c = Sum().Add(counts.keys, FLOAT, 2).Add(std::max(std::max(counts.piece, dots), most), FLOAT, 2).Value();

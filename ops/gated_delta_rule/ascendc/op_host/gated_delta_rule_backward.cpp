@@ -43,9 +43,9 @@ public:
     {
         const sfm::Types half = {ge::DT_FLOAT16}, fp32 = {ge::DT_FLOAT};
         sfm::Declare(*this,
-                     {{"q", half}, {"k", half}, {"v", half}, {"row_exponents", half}, {"column_exponents", half}, {"factors", half},
-                      {"whole", fp32}, {"minus_identity", half}, {"mask", half}, {"unweighted_exponents", half}, {"minus_beta", fp32},
-                      {"states", half}, {"d_out", half}, {"d_final_state", fp32}},
+                     {{"q", half}, {"k", half}, {"v", half}, {"row_exponents", half}, {"column_exponents", half},
+                      {"factors", half}, {"whole", fp32}, {"minus_identity", half}, {"mask", half},
+                      {"unweighted_exponents", half}, {"minus_beta", fp32}, {"states", half}, {"d_out", half}, {"d_final_state", fp32}},
                      {{"d_q", half}, {"d_k", half}, {"d_v", half}, {"d_state", fp32}, {"sums", fp32}});
         SetInferShape(ge::BackwardShapes).SetInferDataType(ge::BackwardTypes);
         AICore().SetTiling(optiling::LaunchBackward).AddConfig("ascend910").AddConfig("ascend910b");

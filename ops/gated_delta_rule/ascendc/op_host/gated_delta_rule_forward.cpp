@@ -41,8 +41,8 @@ public:
     {
         const sfm::Types half = {ge::DT_FLOAT16}, fp32 = {ge::DT_FLOAT};
         sfm::Declare(*this,
-                     {{"q", half}, {"k", half}, {"v", half}, {"row_exponents", half}, {"column_exponents", half}, {"factors", half},
-                      {"whole", fp32}, {"minus_identity", half}, {"mask", half}, {"state", fp32}},
+                     {{"q", half}, {"k", half}, {"v", half}, {"row_exponents", half}, {"column_exponents", half},
+                      {"factors", half}, {"whole", fp32}, {"minus_identity", half}, {"mask", half}, {"state", fp32}},
                      {{"out", half}, {"final_state", fp32}, {"states", half}});
         SetInferShape(ge::ForwardShapes).SetInferDataType(ge::ForwardTypes);
         AICore().SetTiling(optiling::LaunchForward).AddConfig("ascend910").AddConfig("ascend910b");

@@ -24,8 +24,8 @@ inline CoreMemories MemoriesOf(const platform_ascendc::PlatformAscendC& platform
     return core;
 }
 
-// The first arguments, q (B, T, H, K), k, v (B, T, H, V) and row_exponents (N, M, C, 16), say all sizes. The forward kernel cannot
-// know whether a gradient follows, so it always keeps the states that it would need.
+// The first arguments, q (B, T, H, K), k, v (B, T, H, V) and row_exponents (N, M, C, 16), say all sizes. The forward kernel
+// cannot know whether a gradient follows, so it always keeps the states that it would need.
 inline ge::graphStatus Launch(gert::TilingContext* context, bool is_backward)
 {
     const platform_ascendc::PlatformAscendC platform(context->GetPlatformInfo());

@@ -25,7 +25,6 @@ constexpr HardEvent PRODUCT_DONE = HardEvent::M_FIX, PRODUCT_FREE = HardEvent::F
 constexpr HardEvent FROM_CUBE = HardEvent::FIX_MTE1, FROM_VECTOR = HardEvent::MTE2_MTE1;
 constexpr HardEvent READ_BY_CUBE = HardEvent::MTE1_FIX;
 constexpr int32_t OPERANDS_FLAG = 4;  // M_MTE1; CANN keeps the first ones
-constexpr bool STORES_FROM_CUBE = true;  // from L0C to global memory; else by way of the unified buffer
 #else
 constexpr int32_t UNIFIED_BYTES = 248 * 1024, L1_BYTES = 1024 * 1024, L0_BYTES = 64 * 1024, L0C_BYTES = 256 * 1024;
 constexpr int32_t NUM_SHARES = 1;
@@ -38,7 +37,6 @@ constexpr HardEvent PRODUCT_DONE = HardEvent::M_V, PRODUCT_FREE = HardEvent::V_M
 constexpr HardEvent FROM_CUBE = HardEvent::MTE3_MTE1, FROM_VECTOR = HardEvent::MTE3_MTE1;
 constexpr HardEvent READ_BY_CUBE = HardEvent::MTE1_MTE3;
 constexpr int32_t OPERANDS_FLAG = 0;
-constexpr bool STORES_FROM_CUBE = false;
 #endif
 
 // Whether this core does its share of the Vector's work on number `index` of something.

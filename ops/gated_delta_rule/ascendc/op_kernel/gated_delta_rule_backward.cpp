@@ -21,8 +21,8 @@ __aicore__ inline void Process(Core<GradientProblem, GradientPass>& core)
 }  // namespace sfm
 
 extern "C" __global__ __aicore__ void gated_delta_rule_backward(
-    GM_ADDR q, GM_ADDR k, GM_ADDR v, GM_ADDR row_exponents, GM_ADDR column_exponents, GM_ADDR factors, GM_ADDR whole, GM_ADDR minus_identity,
-    GM_ADDR mask, GM_ADDR unweighted_exponents, GM_ADDR minus_beta, GM_ADDR states, GM_ADDR d_out,
+    GM_ADDR q, GM_ADDR k, GM_ADDR v, GM_ADDR row_exponents, GM_ADDR column_exponents, GM_ADDR factors, GM_ADDR whole,
+    GM_ADDR minus_identity, GM_ADDR mask, GM_ADDR unweighted_exponents, GM_ADDR minus_beta, GM_ADDR states, GM_ADDR d_out,
     GM_ADDR d_final_state,
     GM_ADDR d_q, GM_ADDR d_k, GM_ADDR d_v, GM_ADDR d_state, GM_ADDR sums, GM_ADDR workspace, GM_ADDR tiling)
 {

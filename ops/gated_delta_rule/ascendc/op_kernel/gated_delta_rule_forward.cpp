@@ -23,8 +23,8 @@ __aicore__ inline void Process(Core<ForwardProblem, StatePass>& core)
 }  // namespace sfm
 
 extern "C" __global__ __aicore__ void gated_delta_rule_forward(
-    GM_ADDR q, GM_ADDR k, GM_ADDR v, GM_ADDR row_exponents, GM_ADDR column_exponents, GM_ADDR factors, GM_ADDR whole, GM_ADDR minus_identity,
-    GM_ADDR mask, GM_ADDR state, GM_ADDR out, GM_ADDR final_state, GM_ADDR states, GM_ADDR workspace,
+    GM_ADDR q, GM_ADDR k, GM_ADDR v, GM_ADDR row_exponents, GM_ADDR column_exponents, GM_ADDR factors, GM_ADDR whole,
+    GM_ADDR minus_identity, GM_ADDR mask, GM_ADDR state, GM_ADDR out, GM_ADDR final_state, GM_ADDR states, GM_ADDR workspace,
     GM_ADDR tiling)
 {
     KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_MIX_AIC_1_2);  // on the 910B

@@ -32,18 +32,17 @@ public:
     __aicore__ inline GradientPass(const GradientProblem& problem, const Prepared& prepared, const State& d_state, Cube& cube,
                                    Paths& paths)
         : problem_(problem), sizes_(problem.sizes), prepared_(prepared), d_state_(d_state), cube_(cube), paths_(paths),
-          products_(cube, paths, order_), chunk_(sizes_.chunk), size_(sizes_.chunk * sizes_.chunk), num_keys_(sizes_.chunk * sizes_.key_dim),
-          num_values_(sizes_.chunk * sizes_.value_dim), state_size_(sizes_.key_dim * sizes_.value_dim),
-          num_sums_(5 * sizes_.chunk + sizes_.value_dim) {}
+          products_(cube, paths, order_), chunk_(sizes_.chunk), size_(sizes_.chunk * sizes_.chunk),
+          num_keys_(sizes_.chunk * sizes_.key_dim), num_values_(sizes_.chunk * sizes_.value_dim),
+          state_size_(sizes_.key_dim * sizes_.value_dim), num_sums_(5 * sizes_.chunk + sizes_.value_dim) {}
 
     __aicore__ inline void Init(Arena<TPosition::A1>& l1, Arena<TPosition::VECCALC>& ub, Arena<TPosition::CO1>& l0c)
     {
         InitL1(l1);
-        const int32_t most_rows = Larger(num_keys_, num_values_);
+        const int32_t most = Larger(size_, Larger(num_keys_, num_values_));
         d_q_ = l0c.Take<float>(num_keys_);
         d_k_ = l0c.Take<float>(num_keys_);
-        products_.Init(Larger(Larger(d_state_.size, NumDots() * FRACTAL), Larger(size_, most_rows)), Larger(size_, most_rows), l0c,
-                       ub);
+        products_.Init(Larger(Larger(d_state_.size, NumDots() * FRACTAL), most), most, l0c, ub);
         identity_ = ub.Take<half>(FRACTAL_SIZE);
         float_identity_ = ub.Take<float>(FRACTAL_SIZE);
         off_diagonal_ = ub.Take<float>(FRACTAL_SIZE);
@@ -78,9 +77,8 @@ public:
             ScaleRows(chunk);
             GoBack(sequence, chunk);
             UpdateState(sequence, chunk);
-            Correct(sequence, chunk);
             Scores(sequence, chunk);
-            Rows(chunk);
+            MultiplyRows(chunk);
             Store(sequence, chunk);
             if (chunk > first) {
                 SendState();
@@ -115,18 +113,22 @@ private:
     __aicore__ inline void ShareL1(Arena<TPosition::A1>& l1)
     {
         const int32_t most = Larger(num_keys_, num_values_);
-        inverse_reading_ = d_y_ = pairs_ = asked_ = l1.Take<half>(2 * Larger(size_, most));
-        reading_ = scaled_d_r_ = scaled_y_ = l1.Take<half>(Larger(3 * num_keys_, 2 * num_values_));
+        d_y_ = pairs_ = asked_ = l1.Take<half>(2 * Larger(size_, most));
+        reading_ = scaled_d_r_ = l1.Take<half>(Larger(3 * num_keys_, 4 * num_values_));
+        scaled_y_ = scaled_d_r_[2 * num_values_];
         writing_ = reading_[num_keys_];
         queries_ = reading_[2 * num_keys_];
         d_r_ = read_ = l1.Take<half>(2 * most);
-        scaled_d_out_ = kept_ = l1.Take<half>(Larger(num_values_, 2 * num_keys_));
+        inverse_reading_ = scaled_d_out_ = kept_ = l1.Take<half>(Larger(num_values_, 2 * num_keys_));
     }
 
     __aicore__ inline Matrix Keys(const LocalTensor<half>& data) const { return Matrix(data, chunk_, sizes_.key_dim); }
     __aicore__ inline Matrix Values(const LocalTensor<half>& data) const { return Matrix(data, chunk_, sizes_.value_dim); }
     __aicore__ inline Matrix Square(const LocalTensor<half>& data) const { return Matrix(data, chunk_, chunk_); }
-    __aicore__ inline Matrix StateMatrix(const LocalTensor<half>& data) const { return Matrix(data, sizes_.key_dim, sizes_.value_dim); }
+    __aicore__ inline Matrix StateMatrix(const LocalTensor<half>& data) const
+    {
+        return Matrix(data, sizes_.key_dim, sizes_.value_dim);
+    }
 
     // Both halves, one after the other.
     __aicore__ inline Halves BothKeys(const LocalTensor<half>& data) const { return Halves(Keys(data), Keys(data[num_keys_])); }
@@ -227,20 +229,31 @@ private:
         products_.Send(to);
     }
 
-    // dY and dR, which is dV.
+    // dY and dR, which is dV; and Y = T V + (T R) S, as the forward kernel computes it.
     __aicore__ inline void GoBack(int32_t sequence, int32_t chunk)
     {
-        const int32_t index = chunk % sizes_.chunks_per_group;
+        const int32_t slot = chunk % 2, index = chunk % sizes_.chunks_per_group;
+        const Matrix high = prepared_.Of(prepared_.high, index), low = prepared_.Of(prepared_.low, index);
+        const Halves inverse(high, low), transposed(Transposed(high), Transposed(low));
+        cube_.Multiply(products_.Claim(), inverse, Keys(reading_));
         const LocalTensor<float> d_y = products_.Claim();
-        cube_.Multiply(d_y, Transposed(prepared_.Of(prepared_.p, index)), Values(d_out_[chunk % 2]));
+        cube_.Multiply(d_y, Transposed(prepared_.Of(prepared_.p, index)), Values(d_out_[slot]));
         cube_.Multiply(d_y, Keys(writing_), StateMatrix(cube_d_state_), true);
-        products_.Send(BothValues(d_y_));
+        products_.SendTwo(BothKeys(inverse_reading_), BothValues(d_y_));
         order_.Then<FROM_CUBE>();
-        const Halves inverse(Transposed(prepared_.Of(prepared_.high, index)), Transposed(prepared_.Of(prepared_.low, index)));
-        cube_.Multiply(products_.Claim(), inverse, BothValues(d_y_));
-        const int32_t dim = sizes_.value_dim;
-        products_.Send(BothValues(d_r_), problem_.d_v[problem_.Row(sequence, chunk * chunk_, dim)], sizes_.num_heads * dim);
+        const LocalTensor<float> y = products_.Claim();
+        cube_.Multiply(y, inverse, Values(v_));
+        cube_.Multiply(y, BothKeys(inverse_reading_), StateMatrix(state_[slot]), true);
+        cube_.Multiply(products_.Claim(), transposed, BothValues(d_y_));
+        const Rows rows = RowsOf(problem_.d_v, sequence, chunk, sizes_.value_dim);
+        products_.SendTwo(BothValues(y_), BothValues(d_r_), &rows);
         order_.Then<FROM_CUBE>();
+        LoadValues(sequence, chunk - 1);
+    }
+
+    __aicore__ inline Rows RowsOf(const GlobalTensor<half>& all, int32_t sequence, int32_t chunk, int32_t dim) const
+    {
+        return {all[problem_.Row(sequence, chunk * chunk_, dim)], sizes_.num_heads * dim};
     }
 
     // dS, in the unified buffer and, for the chunk before this one, in L1.
@@ -251,28 +264,13 @@ private:
             const LocalTensor<float> change = products_.Claim();
             const int32_t column = piece * d_state_.columns;
             cube_.Multiply(change, Transposed(Keys(queries_)), Columns(d_out_[chunk % 2], column));
-            cube_.Multiply(change, Transposed(Keys(reading_)), Halves(Columns(d_r_, column), Columns(d_r_[num_values_], column)), true);
+            const Halves d_r(Columns(d_r_, column), Columns(d_r_[num_values_], column));
+            cube_.Multiply(change, Transposed(Keys(reading_)), d_r, true);
             products_.Receive(work_, d_state_.size, IsMine(piece));
             if (IsMine(piece)) {
                 d_state_.Add(piece, work_);
             }
         }
-    }
-
-    // Y = T V + (T R) S, as the forward kernel computes it.
-    __aicore__ inline void Correct(int32_t sequence, int32_t chunk)
-    {
-        const int32_t index = chunk % sizes_.chunks_per_group;
-        const Halves inverse(prepared_.Of(prepared_.high, index), prepared_.Of(prepared_.low, index));
-        cube_.Multiply(products_.Claim(), inverse, Keys(reading_));
-        products_.Send(BothKeys(inverse_reading_));
-        order_.Then<FROM_CUBE>();
-        const LocalTensor<float> y = products_.Claim();
-        cube_.Multiply(y, inverse, Values(v_));
-        cube_.Multiply(y, BothKeys(inverse_reading_), StateMatrix(state_[chunk % 2]), true);
-        products_.Send(BothValues(y_));
-        order_.Then<FROM_CUBE>();
-        LoadValues(sequence, chunk - 1);
     }
 
     // A piece of the state's columns of values.
@@ -352,8 +350,8 @@ private:
         Settle();
     }
 
-    // kk = M B, where B has ones above the diagonal, times MASKED: (M B)_it = sum over j < t of M_ij. Then the sums of the columns
-    // of kk, i >= t, and of qk.
+    // kk = M B, where B has ones above the diagonal, times MASKED: (M B)_it = sum over j < t of M_ij. Then the sums of the
+    // columns of kk, i >= t, and of qk.
     __aicore__ inline void SumPairs(const LocalTensor<float>& kk, const LocalTensor<float>& qk,
                                     const LocalTensor<float>& minus_beta)
     {
@@ -377,24 +375,21 @@ private:
     }
 
     // dQ and dK, and the products of rows.
-    __aicore__ inline void Rows(int32_t chunk)
+    __aicore__ inline void MultiplyRows(int32_t chunk)
     {
         const int32_t slot = chunk % 2;
         const Matrix q = Keys(q_[slot]), k = Keys(k_[slot]);
         const Operand state = Transposed(StateMatrix(state_[slot])), d_state = Transposed(StateMatrix(cube_d_state_));
         Scale(Values(scaled_d_out_), QUERIES, Values(d_out_[slot]));
         cube_.Multiply(products_.Claim(), diagonals_.Of(KEYS_READ), BothValues(d_r_));
-        products_.Send(BothValues(scaled_d_r_));
+        cube_.Multiply(products_.Claim(), diagonals_.Of(UNTIL), BothValues(y_));
+        products_.SendTwo(BothValues(scaled_d_r_), BothValues(scaled_y_));
         order_.Then<FROM_CUBE>();
         cube_.Multiply(products_.Claim(), Values(scaled_d_out_), state);
-        products_.Send(BothKeys(asked_));
-        cube_.Multiply(d_q_, Values(scaled_d_out_), state);
         cube_.Multiply(products_.Claim(), BothValues(scaled_d_r_), state);
-        products_.Send(BothKeys(read_));
+        cube_.Multiply(d_q_, Values(scaled_d_out_), state);
+        products_.SendTwo(BothKeys(asked_), BothKeys(read_));
         cube_.Multiply(d_k_, BothValues(scaled_d_r_), state);
-        cube_.Multiply(products_.Claim(), diagonals_.Of(UNTIL), BothValues(y_));
-        products_.Send(BothValues(scaled_y_));
-        order_.Then<FROM_CUBE>();
         cube_.Multiply(products_.Claim(), BothValues(scaled_y_), d_state);
         products_.Send(BothKeys(kept_));
         order_.Then<FROM_CUBE>();
@@ -429,31 +424,30 @@ private:
         }
     }
 
+    __aicore__ inline Matrix Sixteen(const LocalTensor<half>& data, int32_t first) const
+    {
+        return Keys(data).Block(first, 0, FRACTAL, sizes_.key_dim);
+    }
+
     // Sixteen rows of the sum of two halves times sixteen others.
     __aicore__ inline void MultiplyTile(const LocalTensor<float>& tiles, int32_t tile, const LocalTensor<half>& left,
                                         const LocalTensor<half>& right, int32_t row)
     {
-        const Halves rows(Keys(left).Block(row, 0, FRACTAL, sizes_.key_dim), Keys(left[num_keys_]).Block(row, 0, FRACTAL, sizes_.key_dim));
-        cube_.Multiply(tiles[tile * FRACTAL_SIZE], rows, Transposed(Keys(right).Block(row, 0, FRACTAL, sizes_.key_dim)));
+        const Halves rows(Sixteen(left, row), Sixteen(left[num_keys_], row));
+        cube_.Multiply(tiles[tile * FRACTAL_SIZE], rows, Transposed(Sixteen(right, row)));
     }
 
     __aicore__ inline void Store(int32_t sequence, int32_t chunk)
     {
         order_.Then<PRODUCT_DONE>();
-        StoreKeys(problem_.d_q, sequence, chunk, d_q_);
-        StoreKeys(problem_.d_k, sequence, chunk, d_k_);
+        products_.Store(RowsOf(problem_.d_q, sequence, chunk, sizes_.key_dim), Keys(q_[0]), d_q_);
+        products_.Store(RowsOf(problem_.d_k, sequence, chunk, sizes_.key_dim), Keys(k_[0]), d_k_);
         order_.Then<PRODUCT_FREE>();
         order_.Then<HardEvent::V_MTE3>();
         if (is_mine_) {
             DataCopy(problem_.sums[problem_.Chunk(sequence, chunk) * num_sums_], sums_, num_sums_);
         }
         order_.Then<HardEvent::MTE3_V>();
-    }
-
-    __aicore__ inline void StoreKeys(const GlobalTensor<half>& all, int32_t sequence, int32_t chunk, const LocalTensor<float>& sum)
-    {
-        const int32_t dim = sizes_.key_dim;
-        products_.Store(all[problem_.Row(sequence, chunk * chunk_, dim)], sum, chunk_, dim, sizes_.num_heads * dim);
     }
 
     const GradientProblem& problem_;
@@ -469,8 +463,8 @@ private:
     Products products_;
     LocalTensor<half> q_[2], k_[2], d_out_[2], state_[2], v_, y_, cube_d_state_;  // in L1
     Exponents exponents_;
-    LocalTensor<half> d_kk_, d_qk_, inverse_reading_, d_y_, pairs_, asked_, reading_, writing_, queries_, scaled_d_r_, scaled_y_, d_r_, read_;
-    LocalTensor<half> scaled_d_out_, kept_;
+    LocalTensor<half> d_kk_, d_qk_, d_y_, pairs_, asked_, reading_, writing_, queries_, scaled_d_r_, scaled_y_, d_r_, read_;
+    LocalTensor<half> inverse_reading_, scaled_d_out_, kept_;
     LocalTensor<float> d_q_, d_k_;                                                          // in L0C
     LocalTensor<float> work_, on_or_below_, gamma_, float_identity_, off_diagonal_, sums_;  // in the unified buffer
     LocalTensor<float> minus_beta_[2];

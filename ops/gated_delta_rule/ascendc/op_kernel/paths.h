@@ -103,15 +103,6 @@ public:
         }
     }
 
-    // A product, rounded, as it lies in L0C, on to global memory.
-    __aicore__ inline void ToGlobal(const GlobalTensor<half>& to, const LocalTensor<float>& product, int32_t count,
-                                    const LocalTensor<half>& room)
-    {
-        if (HasCube()) {
-            Fixpipe<half, float, CFG_NZ>(to, product, Fractals<half>(count));
-        }
-    }
-
     // A product, rounded, as rows in global memory, `stride` numbers apart.
     __aicore__ inline void ToRows(const GlobalTensor<half>& to, const LocalTensor<float>& product, int32_t rows, int32_t columns,
                                   int32_t stride, const LocalTensor<half>& room)
@@ -204,12 +195,6 @@ public:
     {
         const DataCopyParams copy(to.columns / FRACTAL, to.rows, 0, to.stride - to.rows);
         DataCopy(to.data[to.first * FRACTAL_SIZE], room, copy);
-    }
-
-    __aicore__ inline void ToGlobal(const GlobalTensor<half>& to, const LocalTensor<float>&, int32_t count,
-                                    const LocalTensor<half>& room)
-    {
-        DataCopy(to, room, count);
     }
 
     __aicore__ inline void ToRows(const GlobalTensor<half>& to, const LocalTensor<float>&, int32_t rows, int32_t columns,

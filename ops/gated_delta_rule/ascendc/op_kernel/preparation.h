@@ -279,7 +279,8 @@ private:
         RaiseBoth<HardEvent::MTE3_V>();
         for (int32_t first = 0; first < end; first += 2 * most) {
             const int32_t middle = first + most < end ? first + most : end, last = middle + most < end ? middle + most : end;
-            const Corners both[2] = {{0, side, first, middle - first, num_per_chunk}, {1, side, middle, last - middle, num_per_chunk}};
+            const Corners both[2] = {{0, side, first, middle - first, num_per_chunk},
+                                     {1, side, middle, last - middle, num_per_chunk}};
             for (const Corners& corners : both) {
                 MultiplyCorners(corners, is_second_pass);
             }

@@ -9,6 +9,12 @@
 
 namespace sfm {
 
+// Rows of a matrix in global memory, `stride` numbers apart.
+struct Rows {
+    GlobalTensor<half> data;
+    int32_t stride;
+};
+
 class Products {
 public:
     __aicore__ inline Products(Cube& cube, Paths& paths, Order& order) : cube_(cube), paths_(paths), order_(order) {}
@@ -24,13 +30,13 @@ public:
 
     __aicore__ inline void Start()
     {
-        place_turns_.Start();
+        RaiseBoth<PRODUCT_FREE>();
         room_turns_.Start();
     }
 
     __aicore__ inline void Stop()
     {
-        place_turns_.Stop();
+        AwaitBoth<PRODUCT_FREE>();
         room_turns_.Stop();
     }
 
@@ -38,44 +44,53 @@ public:
     __aicore__ inline LocalTensor<half> Room() const { return rooms_[0]; }
 
     // A place for the next product.
-    __aicore__ inline LocalTensor<float> Claim() { return places_[place_turns_.Claim()]; }
+    __aicore__ inline LocalTensor<float> Claim()
+    {
+        const int32_t slot = turn_;
+        turn_ = 1 - turn_;
+        Await<PRODUCT_FREE>(slot);
+        return places_[slot];
+    }
 
-    // The product in the claimed place: as it is, on to the unified buffer.
+    // The product claimed last: as it is, on to the unified buffer.
     __aicore__ inline void Receive(const LocalTensor<float>& to, int32_t count, bool is_mine)
     {
-        place_turns_.Fill();
-        paths_.ToVector(to, Place(), count, is_mine);
-        place_turns_.Free();
+        const int32_t slot = 1 - turn_;
+        Complete(slot);
+        paths_.ToVector(to, places_[slot], count, is_mine);
+        Raise<PRODUCT_FREE>(slot);
         Settle();
     }
 
     // ... rounded, on to L1.
     __aicore__ inline void Send(const Matrix& to)
     {
-        place_turns_.Fill();
-        Round(to, Place());
-        place_turns_.Free();
+        const int32_t slot = 1 - turn_;
+        Complete(slot);
+        Round(to, places_[slot]);
+        Raise<PRODUCT_FREE>(slot);
     }
 
     // ... as the sum of two halves.
     __aicore__ inline void Send(const Halves& to)
     {
-        place_turns_.Fill();
-        Round(to.high.matrix, Place());
-        SendLow(to);
+        const int32_t slot = 1 - turn_;
+        SendHigh(slot, to);
+        order_.Then<FROM_CUBE>();
+        cube_.Subtract(places_[slot], to.high.matrix);
+        SendLow(slot, to);
     }
 
-    // ... and the high one also on to rows in global memory, `stride` numbers apart.
-    __aicore__ inline void Send(const Halves& to, const GlobalTensor<half>& rows, int32_t stride)
+    // The two products claimed last, as sums of two halves each. `rows` of global memory get the second one's high half.
+    __aicore__ inline void SendTwo(const Halves& first, const Halves& second, const Rows* rows = nullptr)
     {
-        place_turns_.Fill();
-        const Matrix& high = to.high.matrix;
-        const LocalTensor<half> room = rooms_[room_turns_.Claim()];
-        paths_.Round(room, Place(), high.rows * high.columns, room_turns_.Turn());
-        paths_.ToCube(high, Place(), room);
-        paths_.ToRows(rows, Place(), high.rows, high.columns, stride, room);
-        room_turns_.Free();
-        SendLow(to);
+        SendHigh(turn_, first);
+        SendHigh(1 - turn_, second, rows);
+        order_.Then<FROM_CUBE>();
+        cube_.Subtract(places_[turn_], first.high.matrix);
+        cube_.Subtract(places_[1 - turn_], second.high.matrix);
+        SendLow(turn_, first);
+        SendLow(1 - turn_, second);
     }
 
     // A product elsewhere in L0C, which is complete: rounded, on to L1.
@@ -88,17 +103,17 @@ public:
     }
 
     // ... rounded, on to rows in global memory.
-    __aicore__ inline void Store(const GlobalTensor<half>& to, const LocalTensor<float>& product, int32_t rows, int32_t columns,
-                                 int32_t stride)
+    __aicore__ inline void Store(const Rows& rows, const Matrix& shape, const LocalTensor<float>& product)
     {
         const LocalTensor<half> room = rooms_[room_turns_.Claim()];
-        paths_.Round(room, product, rows * columns, room_turns_.Turn());
-        paths_.ToRows(to, product, rows, columns, stride, room);
+        paths_.Round(room, product, shape.rows * shape.columns, room_turns_.Turn());
+        paths_.ToRows(rows.data, product, shape.rows, shape.columns, rows.stride, room);
         room_turns_.Free();
     }
 
     // Numbers of the Vector, rounded, on to L1. The halves stay where they are until their room is claimed once more.
-    __aicore__ inline LocalTensor<half> Upload(const LocalTensor<half>& to, const LocalTensor<float>& x, int32_t count, bool is_mine)
+    __aicore__ inline LocalTensor<half> Upload(const LocalTensor<half>& to, const LocalTensor<float>& x, int32_t count,
+                                               bool is_mine)
     {
         const LocalTensor<half> room = rooms_[room_turns_.Claim()];
         if (is_mine) {
@@ -128,21 +143,38 @@ public:
     }
 
 private:
-    __aicore__ inline LocalTensor<float> Place() const { return places_[place_turns_.Turn()]; }
-
-    __aicore__ inline void SendLow(const Halves& to)
+    // Its product.
+    __aicore__ inline void Complete(int32_t slot)
     {
-        order_.Then<FROM_CUBE>();
-        cube_.Subtract(Place(), to.high.matrix);
-        order_.Then<PRODUCT_DONE>();
-        Round(to.low.matrix, Place());
-        place_turns_.Free();
+        Raise<PRODUCT_DONE>(slot);
+        Await<PRODUCT_DONE>(slot);
+    }
+
+    __aicore__ inline void SendHigh(int32_t slot, const Halves& to, const Rows* rows = nullptr)
+    {
+        Complete(slot);
+        const Matrix& high = to.high.matrix;
+        const LocalTensor<half> room = rooms_[room_turns_.Claim()];
+        paths_.Round(room, places_[slot], high.rows * high.columns, room_turns_.Turn());
+        paths_.ToCube(high, places_[slot], room);
+        if (rows != nullptr) {
+            paths_.ToRows(rows->data, places_[slot], high.rows, high.columns, rows->stride, room);
+        }
+        room_turns_.Free();
+    }
+
+    // When the high half has been subtracted.
+    __aicore__ inline void SendLow(int32_t slot, const Halves& to)
+    {
+        Complete(slot);
+        Round(to.low.matrix, places_[slot]);
+        Raise<PRODUCT_FREE>(slot);
     }
 
     Cube& cube_;
     Paths& paths_;
     Order& order_;
-    TwoSlots<PRODUCT_DONE, PRODUCT_FREE> place_turns_;
+    int32_t turn_ = 0;  // of the places
     TwoSlots<HardEvent::V_MTE3, HardEvent::MTE3_V> room_turns_;
     LocalTensor<float> places_[2];  // in L0C
     LocalTensor<half> rooms_[2];    // in the unified buffer

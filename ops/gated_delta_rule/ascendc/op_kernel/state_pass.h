@@ -289,7 +289,8 @@ private:
     {
         for (int32_t piece = 0; piece < state_.count; ++piece) {
             if (IsMine(piece)) {
-                DataCopy(problem_.states[Number(index) * state_size_ + piece * state_.size], HalfState(index, piece), state_.size);
+                const int64_t start = Number(index) * state_size_ + piece * state_.size;
+                DataCopy(problem_.states[start], HalfState(index, piece), state_.size);
             }
         }
     }

@@ -31,8 +31,8 @@ def signed_scan(x, log_decay, sign=None, initial_state=None, *, impl="auto"):
     """-> (out (B, T, D), final_state (B, D)): all states and the last; differentiable in everything but the sign.
 
     x: (B, T, D). log_decay: (B, T, D), at most 0; -inf means a_t = 0. sign: (B, T, D), +1 or -1; None means +1.
-    initial_state: (B, D), before the first step's decay; None means 0. impl: auto, cpu, ascendc (where
-    D is a multiple of 16), chunked, akg or reference.
+    initial_state: (B, D), before the first step's decay; None means 0. impl: auto, cpu, ascendc, chunked, akg
+    or reference.
 
     x is float32 or float16; sums are float32, and so is final_state. ValueError names an argument that does not fit; values
     are checked outside of graphs only.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mindspore
 from mindspore import dtype as mstype
 from mindspore import nn, ops
 
@@ -26,20 +25,16 @@ def kernel(is_reversed: bool) -> ops.Custom:
     return ascendc_operators.operator(op_type, inputs, {"out": mstype.float32}, lambda x, decay, state: x)
 
 
-@mindspore.constexpr
-def check_channels(num_channels) -> None:
-    if num_channels % 16 != 0:
-        expected = "a last axis that is a multiple of 16, for impl='ascendc'"
-        raise ValueError(f"x: expected {expected}, got {num_channels}; impl='chunked' takes others")
-
-
 class AscendcScan(nn.Cell):
-    """`kernel`, or what stands in for it, where D is a multiple of 16; ValueError where it is not."""
+    """`kernel`, or what stands in for it, for any D: channels are filled up to a multiple of 16."""
 
     def __init__(self, kernel):
         super().__init__()
         self.kernel = kernel
 
     def construct(self, x, decay, state):
-        check_channels(x.shape[2])
-        return self.kernel(x, decay, state)
+        num_channels = x.shape[2]
+        if num_channels % 16 == 0:
+            return self.kernel(x, decay, state)
+        filled = [ops.concat((y, ops.zeros((*y.shape[:-1], -num_channels % 16), y.dtype)), -1) for y in (x, decay, state)]
+        return self.kernel(*filled)[:, :, :num_channels]

@@ -38,6 +38,7 @@ setup(
         "tqdm",
         "PyYAML",
         "safetensors",
+        "tokenizers",
         "matplotlib",
     ],
     extras_require={"akg": akg, "test": ["pytest", "hypothesis", "pytest-xdist", "ruff", "selenium", *akg]},

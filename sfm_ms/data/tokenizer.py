@@ -1,0 +1,64 @@
+"""Byte-level byte-pair encoding: any text to tokens and back, trained on texts of one's own (the library `tokenizers`).
+
+Sennrich, Haddow and Birch 2016, "Neural Machine Translation of Rare Words with Subword Units"; over bytes: Radford et al. 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+NUM_BYTES = 256
+
+
+class TextTokenizer:
+    """Tokens are numbers from 0, the end of a text, which no text contains; the next 256 are bytes, the others pairs of tokens,
+    the most frequent first."""
+
+    end = 0
+
+    def __init__(self, tokenizer: Tokenizer):
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocabulary: int) -> TextTokenizer:
+        """With at most `vocabulary` tokens: few texts have few pairs. ValueError: the bytes alone are more."""
+        if vocabulary <= NUM_BYTES:
+            raise ValueError(
+                f"vocabulary: expected more than {NUM_BYTES} tokens, one a byte and one for the end, got {vocabulary}"
+            )
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=vocabulary - 1, initial_alphabet=alphabet, show_progress=False)
+        tokenizer.train_from_iterator(texts, trainer)
+        return cls(tokenizer)
+
+    @classmethod
+    def load(cls, path: str | Path) -> TextTokenizer:
+        if not Path(path).is_file():
+            raise ValueError(f"tokenizer: there is no file {path}")
+        return cls(Tokenizer.from_file(str(path)))
+
+    def save(self, path: str | Path) -> None:
+        self.tokenizer.save(str(path))
+
+    @property
+    def vocabulary(self) -> int:
+        return 1 + self.tokenizer.get_vocab_size()
+
+    def encode(self, text: str) -> np.ndarray:
+        """(T,) int32, without an end."""
+        return 1 + np.array(self.tokenizer.encode(text).ids, np.int32)
+
+    def offsets(self, text: str) -> np.ndarray:
+        """(T,) int32: the number of characters that are complete with each token."""
+        return np.array([end for _, end in self.tokenizer.encode(text).offsets], np.int32)
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text; ends are left out."""
+        return self.tokenizer.decode([int(token) - 1 for token in tokens if token != self.end])

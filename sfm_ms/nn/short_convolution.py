@@ -1,0 +1,32 @@
+"""A causal convolution over the last few tokens, of each channel alone; Yang et al. 2025, "Gated Delta Networks", section 3.4.
+
+    y_t = silu(sum over w of weight_w * x_{t - W + 1 + w})
+
+Shapes: B rows, T tokens, D channels, W tokens that a result depends on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import nn, ops
+
+from sfm_ms.nn.init import normal
+
+
+class ShortConvolution(nn.Cell):
+    """(x (B, T, D), past (B, W - 1, D), the tokens before) -> (y (B, T, D), the past of what follows); zeros begin a text."""
+
+    def __init__(self, dim: int, rng: np.random.Generator, width: int = 4):
+        super().__init__()
+        if width < 2:
+            raise ValueError(f"width of a short convolution: expected at least 2 tokens, got {width}")
+        self.width = width
+        self.weight_WD = normal(rng, (width, dim))
+
+    def construct(self, x_BTD, past_BWD):
+        num_steps = x_BTD.shape[1]
+        all_BTD = ops.concat((past_BWD, x_BTD), 1)
+        sum_BTD = all_BTD[:, :num_steps] * self.weight_WD[0]
+        for w in range(1, self.width):
+            sum_BTD = sum_BTD + all_BTD[:, w : w + num_steps] * self.weight_WD[w]
+        return sum_BTD * ops.sigmoid(sum_BTD), all_BTD[:, num_steps:]

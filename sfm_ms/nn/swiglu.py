@@ -1,0 +1,21 @@
+"""The feed-forward half of a block, gated: (silu(x G) * (x U)) D; Shazeer 2020, "GLU Variants Improve Transformer"."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import nn, ops
+
+from sfm_ms.nn.init import normal
+
+
+class SwiGlu(nn.Cell):
+    """(..., dim) -> (..., dim), without biases."""
+
+    def __init__(self, dim: int, hidden_dim: int, rng: np.random.Generator):
+        super().__init__()
+        self.gate_DH, self.up_DH = normal(rng, (dim, hidden_dim)), normal(rng, (dim, hidden_dim))
+        self.down_HD = normal(rng, (hidden_dim, dim))
+
+    def construct(self, x):
+        gate = ops.matmul(x, self.gate_DH)
+        return ops.matmul(gate * ops.sigmoid(gate) * ops.matmul(x, self.up_DH), self.down_HD)

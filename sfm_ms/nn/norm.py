@@ -1,8 +1,9 @@
-"""Layer normalisation over the last axis."""
+"""Normalisation over the last axis."""
 
 from __future__ import annotations
 
-from mindspore import nn
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
 
 EPSILON = 1e-5  # MindSpore's own 1e-7 is below what fp16 can hold
 
@@ -10,3 +11,14 @@ EPSILON = 1e-5  # MindSpore's own 1e-7 is below what fp16 can hold
 def layer_norm(dim: int) -> nn.LayerNorm:
     """Ba et al. 2016, equation 4, of vectors of `dim` numbers, with a gain and a bias for each."""
     return nn.LayerNorm((dim,), epsilon=EPSILON)
+
+
+class RmsNorm(nn.Cell):
+    """Zhang and Sennrich 2019, equation 4: x over the root of its mean square, with a gain for each number."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.gain_D = Parameter(Tensor(np.ones(dim, np.float32)))
+
+    def construct(self, x):
+        return x * ops.rsqrt(ops.square(x).mean(-1, keep_dims=True) + EPSILON) * self.gain_D

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 
 from sfm_ms.nn.short_convolution import ShortConvolution
 
@@ -27,10 +27,20 @@ def test_pieces_of_a_text_give_what_the_whole_gives(width):
     for pieces in ([11], [1] * 11, [3, 1, 7], [2, 9]):
         past, results = Tensor(np.zeros((2, width - 1, 5), np.float32)), []
         for piece in np.split(x, np.cumsum(pieces)[:-1], 1):
-            y, past = convolution(Tensor(piece), past)
+            y, past = convolution(Tensor(piece), Tensor(np.ones(piece.shape[:2], np.float32)), past)
             results.append(y.asnumpy())
         assert np.allclose(np.concatenate(results, 1), true, atol=1e-6), pieces
         assert np.array_equal(past.asnumpy(), x[:, -(width - 1) :])
+
+
+def test_padding_is_not_in_the_past():
+    rng = np.random.default_rng(2)
+    x, past = (rng.normal(size=(3, n, 5)).astype(np.float32) for n in (6, 3))
+    lengths = np.array([6, 2, 0])
+    is_token = (np.arange(6) < lengths[:, None]).astype(np.float32)
+    _, last = ShortConvolution(5, rng)(*map(Tensor, (x, is_token, past)))
+    for row, length in enumerate(lengths):
+        assert np.array_equal(last.asnumpy()[row], np.concatenate([past[row], x[row, :length]])[-3:])
 
 
 class Fifth(nn.Cell):
@@ -41,7 +51,7 @@ class Fifth(nn.Cell):
         self.convolution = convolution
 
     def construct(self, x_BTD, past_BWD):
-        return self.convolution(x_BTD, past_BWD)[0][:, 4].sum()
+        return self.convolution(x_BTD, ops.ones(x_BTD.shape[:2]), past_BWD)[0][:, 4].sum()
 
 
 def test_gradient_reaches_the_tokens_before_and_none_after():

@@ -1,82 +1,44 @@
-"""The delta-rule layer over tokens: in pieces, causal, with padding, rows apart, every parameter with a gradient."""
+"""The delta-rule layer over tokens against its formulas in NumPy; tests/systems/test_perception.py has what holds for systems."""
 
 from __future__ import annotations
 
-import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor
 
-from sfm_ms.nn.delta_layer import DeltaLayer
-
-DIM, HEADS, WIDTH = 32, 2, 4
-
-
-@pytest.fixture(scope="module")
-def layer():
-    return DeltaLayer(DIM, HEADS, np.random.default_rng(0), chunk_size=16)
+from sfm_ms.nn.delta_layer import SMALLEST_SQUARE, DeltaLayer
+from sfm_ms.nn.norm import EPSILON
+from sfm_ms.ops.gated_delta_rule.reference import gated_delta_rule
 
 
-def nothing(num_rows):
-    past, state = (num_rows, WIDTH - 1, 3 * DIM), (num_rows, HEADS, DIM // HEADS, DIM // HEADS)
-    return Tensor(np.zeros(past, np.float32)), Tensor(np.zeros(state, np.float32))
+def silu(x):
+    return x / (1 + np.exp(-x))
 
 
-def run(layer, x, lengths=None, before=None):
-    lengths = np.full(len(x), x.shape[1]) if lengths is None else lengths
-    is_token = (np.arange(x.shape[1]) < lengths[:, None]).astype(np.float32)
-    y, *after = layer(Tensor(x), Tensor(is_token), *(before or nothing(len(x))))
-    return y.asnumpy(), after
+def test_against_the_formulas():
+    rng = np.random.default_rng(0)
+    dim, heads, width, num_rows, num_tokens = 12, 3, 4, 2, 19
+    layer = DeltaLayer(dim, heads, rng, width, chunk_size=16)
+    layer.norm.gain_D.set_data(Tensor(rng.normal(size=dim // heads).astype(np.float32)))
+    weights = {name: parameter.asnumpy().astype(np.float64) for name, parameter in layer.parameters_and_names()}
+    x, past = rng.normal(size=(num_rows, num_tokens, dim)), rng.normal(size=(num_rows, width - 1, 3 * dim))
+    state = rng.normal(size=(num_rows, heads, dim // heads, dim // heads))
+    given = [array.astype(np.float32) for array in (x, np.ones((num_rows, num_tokens)), past, state)]
+    y, last, after = (result.asnumpy() for result in layer(*map(Tensor, given)))
 
-
-def drawn(*shape):
-    return np.random.default_rng(1).normal(size=shape).astype(np.float32)
-
-
-def test_pieces_give_what_the_whole_gives(layer):
-    x = drawn(2, 21, DIM)
-    whole, after = run(layer, x)
-    results, state = [], None
-    for piece in np.split(x, [16, 17, 18], 1):
-        y, state = run(layer, piece, before=state)
-        results.append(y)
-    assert np.allclose(np.concatenate(results, 1), whole, atol=2e-5)
-    assert all(np.allclose(a.asnumpy(), b.asnumpy(), atol=2e-5) for a, b in zip(state, after, strict=True))
-
-
-def test_what_comes_later_and_other_rows_change_nothing(layer):
-    x = drawn(2, 21, DIM)
-    before, _ = run(layer, x)
-    x[0, 13:] += 1
-    after, _ = run(layer, x)
-    assert np.array_equal(before[1], after[1]) and np.allclose(before[0, :13], after[0, :13], atol=1e-6)
-    assert (np.abs(before[0, 13:] - after[0, 13:]).max(-1) > 1e-3).all()
-
-
-def test_padding_changes_nothing(layer):
-    x, lengths = drawn(2, 21, DIM), np.array([21, 9])
-    y, after = run(layer, x, lengths)
-    alone, its_after = run(layer, x[1:, :9])
-    assert np.allclose(y[1, :9], alone[0], atol=1e-5)
-    assert all(np.allclose(a.asnumpy()[1], b.asnumpy()[0], atol=1e-5) for a, b in zip(after, its_after, strict=True))
-
-
-class Loss(nn.Cell):
-    def __init__(self, layer):
-        super().__init__()
-        self.layer = layer
-
-    def construct(self, x, is_token, past, state):
-        y, _, state = self.layer(x, is_token, past, state)
-        return (y * y).sum() + (state * state).sum()
-
-
-def test_every_parameter_has_a_gradient(layer):
-    x = Tensor(drawn(2, 21, DIM))
-    parameters = layer.trainable_params()
-    gradients = ms.grad(Loss(layer), None, parameters)(x, Tensor(np.ones((2, 21), np.float32)), *nothing(2))
-    assert len(gradients) == len(parameters) == 9
-    assert all(np.isfinite(g.asnumpy()).all() and (g.asnumpy() != 0).any() for g in gradients)
+    x, _, past, state = (array.astype(np.float64) for array in given)
+    rows = np.concatenate([past, x @ weights["to_rows_DF"]], 1)
+    taps = weights["convolution.weight_WD"]
+    convolved = silu(sum(rows[:, w : w + num_tokens] * taps[w] for w in range(width)))
+    q, k, v = (part.reshape(num_rows, num_tokens, heads, -1) for part in np.split(convolved, 3, -1))
+    q, k = (part / np.sqrt((part**2).sum(-1, keepdims=True) + SMALLEST_SQUARE) for part in (q, k))
+    beta = 2 / (1 + np.exp(-x @ weights["to_beta_DH"]))
+    step = np.log1p(np.exp(x @ weights["to_decay_DH"] + weights["step_bias_H"]))
+    out, true_after = gated_delta_rule(q, k, v, beta, -np.exp(weights["log_rate_H"]) * step, np.ones_like(beta), state)
+    normed = out / np.sqrt((out**2).mean(-1, keepdims=True) + EPSILON) * weights["norm.gain_D"]
+    true = (normed.reshape(x.shape) * silu(x @ weights["to_gate_DD"])) @ weights["from_heads_DD"]
+    assert np.allclose(y, true, atol=2e-4) and np.allclose(after, true_after, atol=2e-5)
+    assert np.allclose(last, rows[:, -(width - 1) :], atol=1e-5)
 
 
 def test_heads_that_do_not_divide_the_width_are_refused():

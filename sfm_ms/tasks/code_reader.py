@@ -104,7 +104,7 @@ class CodeReader:
         kind = KINDS.get(type(statement), "plain")
         return Step(node, kind, self.expressions(statement, scope, node))
 
-    def head(self, statement: ast.stmt, scope: Scope, edges, body: list[ast.stmt]) -> int:
+    def head(self, statement: ast.stmt, edges: Parents, body: list[ast.stmt]) -> int:
         """A compound statement's node."""
         return self.add(STATEMENT, type(statement).__name__, statement, beginning(body[0], self.offsets), edges)
 
@@ -112,19 +112,19 @@ class CodeReader:
         return self.statements(body, scope, ((node, CONTAINS), (node, CONTROL)))
 
     def read_If(self, statement, scope, edges):
-        node = self.head(statement, scope, edges, statement.body)
+        node = self.head(statement, edges, statement.body)
         events = self.expressions(statement.test, scope, node)
         return [Step(node, "branch", events, bodies=[self.inside(b, scope, node) for b in (statement.body, statement.orelse)])]
 
     def read_While(self, statement, scope, edges):
-        node = self.head(statement, scope, edges, statement.body)
+        node = self.head(statement, edges, statement.body)
         turn = self.expressions(statement.test, scope, node)
         bodies = [self.inside(b, scope, node) for b in (statement.body, statement.orelse)]
         is_endless = isinstance(statement.test, ast.Constant) and bool(statement.test.value)
         return [Step(node, "loop", turn=turn, bodies=bodies, is_endless=is_endless)]
 
     def read_For(self, statement, scope, edges):
-        node = self.head(statement, scope, edges, statement.body)
+        node = self.head(statement, edges, statement.body)
         events = self.expressions(statement.iter, scope, node)
         turn = self.expressions(statement.target, scope, node)
         return [Step(node, "loop", events, turn, [self.inside(b, scope, node) for b in (statement.body, statement.orelse)])]
@@ -132,14 +132,14 @@ class CodeReader:
     read_AsyncFor = read_For
 
     def read_With(self, statement, scope, edges):
-        node = self.head(statement, scope, edges, statement.body)
+        node = self.head(statement, edges, statement.body)
         events = [event for item in statement.items for event in self.expressions(item, scope, node)]
         return [Step(node, events=events), *self.inside(statement.body, scope, node)]
 
     read_AsyncWith = read_With
 
     def read_Try(self, statement, scope, edges):
-        node = self.head(statement, scope, edges, statement.body)
+        node = self.head(statement, edges, statement.body)
         bodies = [self.inside(b, scope, node) for b in (statement.body, statement.orelse, statement.finalbody)]
         for handler in statement.handlers:
             bodies.append(self.handler(handler, scope, ((node, CONTAINS), (node, CONTROL))))
@@ -148,7 +148,7 @@ class CodeReader:
     read_TryStar = read_Try
 
     def handler(self, handler: ast.ExceptHandler, scope: Scope, edges) -> list[Step]:
-        node = self.head(handler, scope, edges, handler.body)
+        node = self.head(handler, edges, handler.body)
         events = self.expressions(handler.type, scope, node) if handler.type else []
         last = []
         if handler.name:
@@ -158,7 +158,7 @@ class CodeReader:
         return [Step(node, events=events), *self.inside(handler.body, scope, node), *last]
 
     def read_Match(self, statement, scope, edges):
-        node = self.head(statement, scope, edges, statement.cases[0].body)
+        node = self.head(statement, edges, statement.cases[0].body)
         events = self.expressions(statement.subject, scope, node)
         bodies = []
         for case in statement.cases:

@@ -50,6 +50,12 @@ class DeltaLayer(nn.Cell):
         y_BTD = self.norm(o_BTHK).reshape(x_BTD.shape) * gate_BTD * ops.sigmoid(gate_BTD)
         return ops.matmul(y_BTD, self.from_heads_DD), past_BWF, state_BHKK
 
+    def begin(self, num_rows: int) -> tuple:
+        """past and state of `num_rows` texts before their first token."""
+        num_before, num_channels = self.convolution.width - 1, self.convolution.weight_WD.shape[1]
+        state = (num_rows, self.num_heads, self.head_dim, self.head_dim)
+        return ops.zeros((num_rows, num_before, num_channels)), ops.zeros(state)
+
     def by_heads(self, x_BTD):
         return x_BTD.reshape(x_BTD.shape[0], x_BTD.shape[1], self.num_heads, self.head_dim)
 

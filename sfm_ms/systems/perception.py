@@ -9,13 +9,11 @@ Shapes: B rows, T tokens, D width, H heads, K = D / H, F = 3D, W tokens of the s
 from __future__ import annotations
 
 import numpy as np
-from mindspore import nn, ops
+from mindspore import nn
 
 from sfm_ms.nn.delta_layer import DeltaLayer
 from sfm_ms.nn.norm import RmsNorm
 from sfm_ms.nn.swiglu import SwiGlu
-
-CONVOLUTION_WIDTH = 4
 
 
 class PerceptionSystem(nn.Cell):
@@ -28,7 +26,7 @@ class PerceptionSystem(nn.Cell):
         super().__init__()
         if num_layers < 1:
             raise ValueError(f"layers of the perception system: expected at least 1, got {num_layers}")
-        self.dim, self.num_heads, self.num_layers = dim, num_heads, num_layers
+        self.num_layers = num_layers
         self.layers = nn.CellList([PerceptionLayer(dim, num_heads, rng, chunk_size) for _ in range(num_layers)])
 
     def construct(self, x_BTD, is_token_BT, state):
@@ -40,9 +38,7 @@ class PerceptionSystem(nn.Cell):
 
     def begin(self, num_rows: int) -> tuple:
         """The state of `num_rows` texts before their first token."""
-        head_dim = self.dim // self.num_heads
-        shapes = (num_rows, CONVOLUTION_WIDTH - 1, 3 * self.dim), (num_rows, self.num_heads, head_dim, head_dim)
-        return tuple(ops.zeros(shape) for shape in shapes * self.num_layers)
+        return tuple(part for layer in self.layers for part in layer.memory.begin(num_rows))
 
 
 class PerceptionLayer(nn.Cell):
@@ -51,7 +47,7 @@ class PerceptionLayer(nn.Cell):
     def __init__(self, dim: int, num_heads: int, rng: np.random.Generator, chunk_size: int):
         super().__init__()
         self.before_memory, self.before_feed_forward = RmsNorm(dim), RmsNorm(dim)
-        self.memory = DeltaLayer(dim, num_heads, rng, CONVOLUTION_WIDTH, chunk_size)
+        self.memory = DeltaLayer(dim, num_heads, rng, chunk_size=chunk_size)
         self.feed_forward = SwiGlu(dim, 16 * round(dim * 8 / 3 / 16), rng)
 
     def construct(self, x_BTD, is_token_BT, past_BWF, state_BHKK):

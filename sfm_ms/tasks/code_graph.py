@@ -104,7 +104,7 @@ class GrowingCodeGraph:
             raise part.error
         reader = CodeReader(self.nodes, part.offsets)
         flow = Flow()
-        state = flow.run(reader.statements([part.statement], self.file, ()), self.state)
+        state = flow.run(reader.statements([part.statement], self.file), self.state)
         self.nodes.edges.extend((a, b, DEF_USE) for a, b in flow.pairs)
         self.state = {} if state is NOWHERE else state
 

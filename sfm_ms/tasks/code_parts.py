@@ -54,20 +54,20 @@ def top_level(source: str, start: int) -> Iterator[Part]:
 
 def readable(text: str, offsets: Offsets) -> tuple[list[ast.stmt], SyntaxError | None, int, int]:
     """Statements up to the first that cannot be parsed, why it cannot, and the characters where it begins and ends."""
-    beginnings = [number for number, line in enumerate(offsets.lines) if BEGINNING.match(line)]
     first = end = len(text)
-    fault = None
-    while True:
-        statements, error = parsed(text[:first])
-        if error is None:
-            return statements, fault, first, end
-        fault = error
+    statements, error = parsed(text)
+    fault = error
+    beginnings = [number for number, line in enumerate(offsets.lines) if BEGINNING.match(line)] if error is not None else []
+    while error is not None:
         # What parsing stumbles over may stand after what is wrong, such as an open bracket: the text before it shows.
         before = [number for number in beginnings if number < error.lineno and offsets.starts[number] - offsets.starts[0] < first]
         last = before[-1] if before else 0
         after = [number for number in beginnings if number > last]
         first = offsets.starts[last] - offsets.starts[0] if before else 0
         end = offsets.starts[after[0] if after else len(offsets.lines)] - offsets.starts[0]
+        statements, error = parsed(text[:first])
+        fault = error or fault
+    return statements, fault, first, end
 
 
 def parsed(text: str) -> tuple[list[ast.stmt], SyntaxError | None]:

@@ -61,14 +61,18 @@ class Scope:
         edges.extend((node, target, CALLS) for node, name in calls for target in callables.get(name, ()))
         return [call for call in calls if call[1] not in callables]
 
-    def file(self) -> Scope:
-        scope = self
-        while scope.parent is not None:
-            scope = scope.parent
-        return scope
-
 
 Parents = tuple[tuple[int, int], ...]
+
+
+def under(node: int) -> Parents:
+    """What stands directly in a compound statement."""
+    return ((node, CONTAINS), (node, CONTROL))
+
+
+def parameters(arguments: ast.arguments) -> list[ast.arg]:
+    named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return [argument for argument in named if argument]
 
 
 class CodeReader:
@@ -109,7 +113,7 @@ class CodeReader:
         return self.add(STATEMENT, type(statement).__name__, statement, beginning(body[0], self.offsets), edges)
 
     def inside(self, body: list[ast.stmt], scope: Scope, node: int) -> list[Step]:
-        return self.statements(body, scope, ((node, CONTAINS), (node, CONTROL)))
+        return self.statements(body, scope, under(node))
 
     def read_If(self, statement, scope, edges):
         node = self.head(statement, edges, statement.body)
@@ -142,7 +146,7 @@ class CodeReader:
         node = self.head(statement, edges, statement.body)
         bodies = [self.inside(b, scope, node) for b in (statement.body, statement.orelse, statement.finalbody)]
         for handler in statement.handlers:
-            bodies.append(self.handler(handler, scope, ((node, CONTAINS), (node, CONTROL))))
+            bodies.append(self.handler(handler, scope, under(node)))
         return [Step(node, "try_", bodies=bodies)]
 
     read_TryStar = read_Try
@@ -186,8 +190,7 @@ class CodeReader:
 
     def read_FunctionDef(self, statement, scope, edges):
         arguments = statement.args
-        named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
-        named = [argument for argument in named if argument]
+        named = parameters(arguments)
         notes = [*(argument.annotation for argument in named), statement.returns]
         defaults = [*arguments.defaults, *arguments.kw_defaults]
         heads = [expression for expression in (*statement.decorator_list, *defaults, *notes) if expression]
@@ -213,6 +216,10 @@ class CodeReader:
     def mention(self, scope: Scope, node: int, name: str, edge: int) -> None:
         if edge in (DEFINES, IMPORTS):
             scope.bound.add(name)
+        self.hand_over(scope, node, name, edge)
+
+    def hand_over(self, scope: Scope, node: int, name: str, edge: int) -> None:
+        """A mention to a scope that finds out whose name it is: the file's at once, others' at their end."""
         if scope.parent is None:
             self.connect(scope, node, name, edge)
         else:
@@ -233,11 +240,7 @@ class CodeReader:
             if elsewhere is None and name in scope.bound:
                 self.connect(scope, node, name, edge)
                 continue
-            outer = scope.file() if elsewhere == "Global" else scope.around()
-            if outer.parent is None:
-                self.connect(outer, node, name, edge)
-            else:
-                outer.mentions.append((node, name, edge))
+            self.hand_over(scope.around((FILE,)) if elsewhere == "Global" else scope.around(), node, name, edge)
         if scope.kind == CLASS:
             scope.connect_calls(scope.method_calls, self.nodes.edges)
         else:
@@ -360,8 +363,7 @@ class CodeReader:
         for default in (*arguments.defaults, *arguments.kw_defaults):
             if default:
                 self.visit(default, is_certain)
-        named = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
-        around, self.hidden = self.hidden, self.hidden.union(argument.arg for argument in named if argument)
+        around, self.hidden = self.hidden, self.hidden.union(argument.arg for argument in parameters(arguments))
         self.visit(node.body, False)
         self.hidden = around
 
@@ -413,5 +415,4 @@ VISITS = {
     ast.ImportFrom: CodeReader.visit_import,
     **dict.fromkeys((ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp), CodeReader.visit_comprehension),
     **dict.fromkeys((ast.MatchAs, ast.MatchStar, ast.MatchMapping), CodeReader.visit_capture),
-    **dict.fromkeys((ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue), CodeReader.visit_nothing),
 }

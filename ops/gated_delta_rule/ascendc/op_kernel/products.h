@@ -93,16 +93,19 @@ public:
         SendLow(1 - turn_, second);
     }
 
-    // A product elsewhere in L0C, which is complete: rounded, on to L1.
-    __aicore__ inline void Round(const Matrix& to, const LocalTensor<float>& product)
+    // A product elsewhere in L0C, which is complete: rounded, on to L1, and on to `rows` of global memory.
+    __aicore__ inline void Round(const Matrix& to, const LocalTensor<float>& product, const Rows* rows = nullptr)
     {
         const LocalTensor<half> room = rooms_[room_turns_.Claim()];
         paths_.Round(room, product, to.rows * to.columns, room_turns_.Turn());
         paths_.ToCube(to, product, room);
+        if (rows != nullptr) {
+            paths_.ToRows(rows->data, product, to.rows, to.columns, rows->stride, room);
+        }
         room_turns_.Free();
     }
 
-    // ... rounded, on to rows in global memory.
+    // ... rounded, on to rows of global memory only.
     __aicore__ inline void Store(const Rows& rows, const Matrix& shape, const LocalTensor<float>& product)
     {
         const LocalTensor<half> room = rooms_[room_turns_.Claim()];
@@ -153,14 +156,7 @@ private:
     __aicore__ inline void SendHigh(int32_t slot, const Halves& to, const Rows* rows = nullptr)
     {
         Complete(slot);
-        const Matrix& high = to.high.matrix;
-        const LocalTensor<half> room = rooms_[room_turns_.Claim()];
-        paths_.Round(room, places_[slot], high.rows * high.columns, room_turns_.Turn());
-        paths_.ToCube(high, places_[slot], room);
-        if (rows != nullptr) {
-            paths_.ToRows(rows->data, places_[slot], high.rows, high.columns, rows->stride, room);
-        }
-        room_turns_.Free();
+        Round(to.high.matrix, places_[slot], rows);
     }
 
     // When the high half has been subtracted.

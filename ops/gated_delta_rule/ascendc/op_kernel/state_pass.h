@@ -78,7 +78,7 @@ public:
             if (has_next) {
                 ScaleKeys(index + 1);
             }
-            CorrectFurther(index);
+            CorrectFurther();
             if (has_next) {
                 Scale(queries_[(index + 1) % 2], QUERIES, q_[(index + 1) % 2]);
                 BuildDiagonals(index + 2);
@@ -179,20 +179,30 @@ private:
     {
         Await<FROM_CUBE>(0);
         cube_.Multiply(out_product_, Inverse(index), Keys(reading_));
-        order_.Then<PRODUCT_DONE>();
-        products_.Round(Keys(inverse_reading_[0]), out_product_);
-        Raise<FROM_CUBE>(0);
+        SendHalf(Keys(inverse_reading_[0]), out_product_, 0);
     }
 
     // Its low half.
     __aicore__ inline void SendInverse()
     {
-        Await<FROM_CUBE>(0);
-        cube_.Subtract(out_product_, Keys(inverse_reading_[0]));
-        order_.Then<PRODUCT_DONE>();
-        products_.Round(Keys(inverse_reading_[1]), out_product_);
-        Raise<FROM_CUBE>(0);
+        SendRest(Keys(inverse_reading_[0]), Keys(inverse_reading_[1]), out_product_, 0);
         Raise<PRODUCT_FREE>(2);
+    }
+
+    // A product in a place of its own, rounded, on to L1; then `flag` of FROM_CUBE.
+    __aicore__ inline void SendHalf(const Matrix& to, const LocalTensor<float>& product, int32_t flag)
+    {
+        order_.Then<PRODUCT_DONE>();
+        products_.Round(to, product);
+        Raise<FROM_CUBE>(flag);
+    }
+
+    // What its high half leaves of it.
+    __aicore__ inline void SendRest(const Matrix& high, const Matrix& low, const LocalTensor<float>& product, int32_t flag)
+    {
+        Await<FROM_CUBE>(flag);
+        cube_.Subtract(product, high);
+        SendHalf(low, product, flag);
     }
 
     // Y, its high half on to L1.
@@ -202,26 +212,17 @@ private:
         Raise<HardEvent::MTE1_MTE2>(index % 2);
         Await<FROM_CUBE>(0);
         Await<FROM_VECTOR>(3);
+        const Halves reading(Keys(inverse_reading_[0]), Keys(inverse_reading_[1]));
         for (int32_t column = 0; column < sizes_.value_dim; column += state_.columns) {
             const Matrix state = StateMatrix().Block(0, column, sizes_.key_dim, state_.columns);
-            const Halves reading(Keys(inverse_reading_[0]), Keys(inverse_reading_[1]));
             cube_.Multiply(y_product_[column * sizes_.chunk], reading, state, true);
         }
         state_.Decay(problem_.whole.GetValue(Number(index)));
-        order_.Then<PRODUCT_DONE>();
-        products_.Round(Values(y_[0]), y_product_);
-        Raise<FROM_CUBE>(1);
+        SendHalf(Values(y_[0]), y_product_, 1);
     }
 
     // Its low half.
-    __aicore__ inline void CorrectFurther(int32_t index)
-    {
-        Await<FROM_CUBE>(1);
-        cube_.Subtract(y_product_, Values(y_[0]));
-        order_.Then<PRODUCT_DONE>();
-        products_.Round(Values(y_[1]), y_product_);
-        Raise<FROM_CUBE>(1);
-    }
+    __aicore__ inline void CorrectFurther() { SendRest(Values(y_[0]), Values(y_[1]), y_product_, 1); }
 
     // O = diag(since) Q S + P Y, where T R was. When the state has been read, the next one may come.
     __aicore__ inline void AskState(int32_t index)

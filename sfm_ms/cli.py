@@ -49,6 +49,15 @@ def _parser() -> argparse.ArgumentParser:
     evaluation.add_argument(
         "--multipliers", type=_positive, nargs="+", metavar="N", help="test lengths, e.g. 1 32 128; only printed"
     )
+    generation = command("generate", _generate, "go on with a text, token by token")
+    generation.add_argument("run", metavar="RUN", help="a folder, or the name of one in runs/")
+    source = generation.add_mutually_exclusive_group()
+    source.add_argument("--prompt", default="", help="the text to go on with")
+    source.add_argument("--file", type=Path, metavar="FILE", help="a file that holds it")
+    generation.add_argument("--tokens", type=_positive, default=200, metavar="N", help="at most so many; 200 where left out")
+    generation.add_argument("--temperature", type=float, default=0.8, help="0 takes the most likely tokens; 0.8 where left out")
+    generation.add_argument("--seed", type=int, default=0)
+    generation.add_argument("--answer", action="store_true", help="only the rest of the line, verified, in up to 3 attempts")
     trace = command("trace", _trace, "run a program through a trained model and show what its slots do; with pictures")
     trace.add_argument("run", metavar="RUN", help="a folder, or the name of one in runs/")
     trace.add_argument("program", metavar="PROGRAM.txt", nargs="?", type=Path, help="a program of the run's family")
@@ -111,7 +120,7 @@ def _train(options: argparse.Namespace) -> int:
         results = json.loads(run.results_file.read_text(encoding="utf-8"))
     else:
         results = evaluate(run)
-    print(table(results, recipe.task.test_base_operations))
+    print(table(results, recipe))
     print(f"results, plots and checkpoints: {run.path}")
     return DONE
 
@@ -127,7 +136,42 @@ def _eval(options: argparse.Namespace) -> int:
         results = evaluate(run, options.multipliers)
     except (RunError, CheckpointError) as error:
         return _wrong(error)
-    print(table(results, run.recipe().task.test_base_operations))
+    print(table(results, run.recipe()))
+    return DONE
+
+
+def _generate(options: argparse.Namespace) -> int:
+    try:
+        prompt = options.file.read_text(encoding="utf-8-sig") if options.file else options.prompt
+    except (OSError, UnicodeDecodeError) as error:
+        return _wrong(f"{options.file} cannot be read: {error}")
+    _start()
+    from sfm_ms.data.tokenizer import TextTokenizer
+    from sfm_ms.generate import Generator
+    from sfm_ms.train import trained
+    from sfm_ms.train.checkpoint import CheckpointError
+    from sfm_ms.train.run_folder import RunError, RunFolder
+
+    try:
+        run = RunFolder.existing(RUNS, options.run)
+        task = run.recipe().task
+        if task.kind != "python_code":
+            return _wrong(f"{run.path}: expected a run of the task python_code, got one of {task.kind}")
+        model = trained.load(run).model
+        if not model.carries_state:
+            return _wrong(f"{run.path}: expected a model that carries its state, got a {run.recipe().model.kind}")
+    except (RunError, CheckpointError) as error:
+        return _wrong(error)
+    generator = Generator(model, TextTokenizer.load(run.tokenizer_file), task)
+    if options.answer:
+        answer = generator.answer(prompt)
+        outcome = "accepted" if answer.is_accepted else "all rejected, this one trusted most"
+        print(f"{answer.text}\ntrust {answer.trust:.1%}, attempts {answer.attempts}: {outcome}")
+        return DONE
+    print(prompt, end="")
+    for text in generator.write(prompt, options.tokens, options.temperature, options.seed):
+        print(text, end="", flush=True)
+    print()
     return DONE
 
 
@@ -148,6 +192,8 @@ def _trace(options: argparse.Namespace) -> int:
 
     try:
         run = RunFolder.existing(RUNS, options.run)
+        if run.recipe().task.kind != "state_tracking":
+            return _wrong(f"{run.path}: expected a run of the task state_tracking, got one of {run.recipe().task.kind}")
         if options.summary:
             print("\n".join(summary(run).lines()))
             return DONE

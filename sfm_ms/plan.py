@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sfm_ms.data.splits import input_shape
+from sfm_ms.data.input_shape import input_shape
 from sfm_ms.models import build, num_parameters
+from sfm_ms.nn.cost import Cost
 from sfm_ms.recipe import Recipe
 
 FLOAT_BYTES = 4
@@ -17,17 +18,20 @@ class Plan(NamedTuple):
     num_parameters: int
     parameter_bytes: int  # with gradients and moments
     activation_bytes: int  # kept for the backward pass of one graph
-    forward_flops: int  # of the longest training program
+    unit: str  # what `forward_flops` are of
+    forward_flops: int
     training_flops: int  # of all steps, padding included
+    systems: dict[str, Cost]  # of a language model; otherwise empty
 
     def lines(self) -> list[str]:
         """The plan for people."""
         parameters, activations = (size / 2**20 for size in (self.parameter_bytes, self.activation_bytes))
         return [
             f"parameters            {self.num_parameters:,}",
+            *(f"    {name:<14}    {of.parameters:>11,}  {of.flops / 1e6:>9,.1f} MFLOPs" for name, of in self.systems.items()),
             f"memory per device     {parameters + activations:,.1f} MiB"
             f" (parameters, gradients and moments {parameters:,.1f}, activations {activations:,.1f})",
-            f"FLOPs, one program    {self.forward_flops / 1e6:,.2f} M forward (the longest training program)",
+            f"FLOPs, forward        {self.forward_flops / 1e6:,.2f} M, {self.unit}",
             f"FLOPs, training       {self.training_flops / 1e12:,.2f} T",
         ]
 
@@ -35,6 +39,10 @@ class Plan(NamedTuple):
 def plan(recipe: Recipe) -> Plan:
     """Computed from the model's shapes; nothing is run on a device."""
     model = build(recipe, input_shape(recipe))
+    return (of_texts if recipe.task.kind == "python_code" else of_programs)(recipe, model)
+
+
+def of_programs(recipe: Recipe, model) -> Plan:
     training = recipe.training
     num_statements = recipe.task.num_variables + recipe.task.max_operations
     padded = -(-num_statements // training.segment_statements) * training.segment_statements
@@ -45,6 +53,24 @@ def plan(recipe: Recipe) -> Plan:
         num_parameters(model),
         num_parameters(model) * FLOAT_BYTES * COPIES,
         model.activations(in_graph) * FLOAT_BYTES * training.batch_size,
+        "the longest training program",
         forward,
         forward * passes * training.batch_size * training.steps,
+        {},
+    )
+
+
+def of_texts(recipe: Recipe, model) -> Plan:
+    task, training = recipe.task, recipe.training
+    num_statements = task.window_statements
+    costs = model.costs(task.window_tokens, num_statements, num_statements * task.edges_per_statement)
+    forward = sum(of.flops for of in costs.values())
+    return Plan(
+        num_parameters(model),
+        num_parameters(model) * FLOAT_BYTES * COPIES,
+        model.activations(task.window_tokens, num_statements) * FLOAT_BYTES * training.batch_size,
+        f"a piece of {task.window_tokens} tokens",
+        forward,
+        forward * (1 + BACKWARD) * training.batch_size * training.steps,
+        costs,
     )

@@ -10,9 +10,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # room -> rooms it may import (itself always)
 MAY_IMPORT = {
-    "cli": {"train", "evaluate", "trace", "trace_page", "plots", "plan", "tasks", "recipe"},
+    "cli": {"train", "evaluate", "generate", "data", "trace", "trace_page", "plots", "plan", "tasks", "recipe"},
     "evaluate": {"train", "models", "data", "tasks", "recipe", "plots"},
-    "plan": {"models", "data", "recipe"},
+    "generate": {"data", "recipe"},
+    "plan": {"models", "nn", "data", "recipe"},
     "trace": {"train", "data", "tasks", "recipe"},
     "plots": set(),
     "trace_page": set(),

@@ -9,6 +9,7 @@ from test_cli import sfm
 
 from sfm_ms.cli import main
 from sfm_ms.data import splits
+from sfm_ms.data.input_shape import input_shape
 from sfm_ms.models import build
 from sfm_ms.nn.number_codes import number_features
 from sfm_ms.nn.statement_encoder import ADDRESS_SCALE, INITIAL_HALT, INITIAL_WRITE
@@ -38,7 +39,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trace")
     recipe = load("debug/state_tracking", ["name=tracker", "task.family=full", "model.max_ticks=2"])
     run = RunFolder.for_training(folder / "runs", recipe)
-    model = build(recipe, splits.input_shape(recipe))
+    model = build(recipe, input_shape(recipe))
     weights = checkpoint.arrays({parameter.name: parameter for parameter in model.trainable_params()})
     weights = {name: array * np.float32(LOUDER.get(name.split(".")[-1], 1)) for name, array in weights.items()}
     checkpoint.save(run.checkpoints, 0, checkpoint.Checkpoint(weights, {}, {"step": 0}), keep=1)

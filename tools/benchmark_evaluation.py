@@ -15,7 +15,8 @@ from sfm_ms.train import runtime
 
 runtime.start()
 
-from sfm_ms.data.splits import input_shape, test_programs
+from sfm_ms.data.input_shape import input_shape
+from sfm_ms.data.splits import test_programs
 from sfm_ms.models import build
 from sfm_ms.train.metrics import Answerer
 

@@ -33,7 +33,7 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from sfm_ms.data.batches import TrainingBatches
-from sfm_ms.data.splits import input_shape
+from sfm_ms.data.input_shape import input_shape
 from sfm_ms.models import build
 from sfm_ms.ops.gated_delta_rule import GatedDeltaRule
 from sfm_ms.ops.signed_scan import SignedScan

@@ -21,7 +21,7 @@ runtime.start()
 import mindspore
 
 from sfm_ms.data.batches import TrainingBatches
-from sfm_ms.data.splits import input_shape
+from sfm_ms.data.input_shape import input_shape
 from sfm_ms.models import build
 from sfm_ms.train.step import TrainingStep
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sfm_ms.recipe.schema import Recipe
-from sfm_ms.tasks.state_tracking import InputShape, Language, Programs, generate
+from sfm_ms.tasks.state_tracking import Language, Programs, generate
 
 _TRAINING, _VALIDATION, _FIRST_TEST = 0, 1, 2
 
@@ -14,11 +14,6 @@ def language(recipe: Recipe) -> Language:
     """What the recipe's programs are written with."""
     task = recipe.task
     return Language(task.family, task.num_variables, task.modulus)
-
-
-def input_shape(recipe: Recipe) -> InputShape:
-    """What a model must know to read them."""
-    return language(recipe).input_shape()
 
 
 def training_programs(recipe: Recipe) -> Programs:

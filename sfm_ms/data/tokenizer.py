@@ -12,6 +12,10 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 NUM_BYTES = 256
+# Byte-level encodings spell tokens with a printable character for each byte: its own where it has one, else from 256 on.
+PRINTABLE = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+OTHERS = [byte for byte in range(NUM_BYTES) if byte not in PRINTABLE]
+BYTE_OF_CHARACTER = {chr(byte): byte for byte in PRINTABLE} | {chr(NUM_BYTES + n): byte for n, byte in enumerate(OTHERS)}
 
 
 class TextTokenizer:
@@ -50,6 +54,13 @@ class TextTokenizer:
     @property
     def vocabulary(self) -> int:
         return 1 + self.tokenizer.get_vocab_size()
+
+    def bytes_of_tokens(self) -> list[bytes]:
+        """What each token of the vocabulary stands for; the end for nothing."""
+        found = [b""] * self.vocabulary
+        for word, number in self.tokenizer.get_vocab().items():
+            found[1 + number] = bytes(BYTE_OF_CHARACTER[character] for character in word)
+        return found
 
     def encode(self, text: str) -> np.ndarray:
         """(T,) int32, without an end."""

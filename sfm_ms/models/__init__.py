@@ -2,9 +2,12 @@
 
 from sfm_ms.models.gru import GruTracker
 from sfm_ms.models.linear_attention import LinearAttentionTracker
+from sfm_ms.models.state_flow_machine import StateFlowMachine
 from sfm_ms.models.state_tracker import StateTracker
 from sfm_ms.models.static_slots import StaticSlots
+from sfm_ms.models.text_transformer import TextTransformer
 from sfm_ms.models.transformer import Transformer
+from sfm_ms.nn.cost import num_parameters as num_parameters
 
 MODELS = {
     "state_tracker": StateTracker,
@@ -12,13 +15,11 @@ MODELS = {
     "gru": GruTracker,
     "linear_attention": LinearAttentionTracker,
     "static_slots": StaticSlots,
+    "state_flow_machine": StateFlowMachine,
+    "text_transformer": TextTransformer,
 }
 
 
 def build(recipe, shape):
     """The recipe's model with its initial weights: a pure function of the recipe and of the shape of its task's input."""
     return MODELS[recipe.model.kind](recipe.model, shape, recipe.seed)
-
-
-def num_parameters(model) -> int:
-    return sum(parameter.size for parameter in model.trainable_params())

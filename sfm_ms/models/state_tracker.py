@@ -10,7 +10,7 @@ from mindspore import Tensor, nn, ops
 
 from sfm_ms.nn.slot_bank import read
 from sfm_ms.recipe.schema import StateTrackerModel
-from sfm_ms.systems.execution import ExecutionSystem
+from sfm_ms.systems.program_execution import ProgramExecution
 
 
 class StateTracker(nn.Cell):
@@ -26,7 +26,7 @@ class StateTracker(nn.Cell):
     def __init__(self, config: StateTrackerModel, shape, seed: int):
         super().__init__()
         self.num_slots, self.num_numbers = config.num_slots, shape.num_numbers
-        self.execution = ExecutionSystem(config, shape, np.random.default_rng(seed))
+        self.execution = ProgramExecution(config, shape, np.random.default_rng(seed))
 
     def initial_state(self, num_programs: int) -> Tensor:
         """Empty slots, (B, N, C)."""

@@ -26,6 +26,16 @@ class Linear(nn.Cell):
         return rows.reshape(*x.shape[:-1], self.out_dim)
 
 
+def matrices(cell: nn.Cell) -> list:
+    """The Parameters inside the Cell that rows are multiplied with: all that have two axes, but for tables."""
+    return [p for p in cell.get_parameters() if p.ndim == 2 and not getattr(p, "is_table", False)]
+
+
+def num_operands(cell: nn.Cell) -> int:
+    """Numbers of one row that the backward pass needs of every product with one of `matrices`."""
+    return sum(matrix.shape[0] for matrix in matrices(cell))
+
+
 def num_products(cell: nn.Cell) -> int:
     """Multiply-adds of one row through every Linear inside the Cell."""
     return sum(layer.in_dim * layer.out_dim for layer in _linears(cell))

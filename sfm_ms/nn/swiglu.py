@@ -19,3 +19,8 @@ class SwiGlu(nn.Cell):
     def construct(self, x):
         gate = ops.matmul(x, self.gate_DH)
         return ops.matmul(gate * ops.sigmoid(gate) * ops.matmul(x, self.up_DH), self.down_HD)
+
+
+def hidden_dim(dim: int) -> int:
+    """8/3 of the width, as many weights as a layer of four times the width without gates has; a multiple of 16."""
+    return 16 * round(dim * 8 / 3 / 16)

@@ -136,12 +136,12 @@ def _laid_over(base: dict, tree: dict) -> dict:
     merged = dict(base)
     for key, value in tree.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _laid_over(merged[key], value) if both and _are_alike(merged[key], value) else value
+        merged[key] = _laid_over(merged[key], value) if both and _are_alike(key, merged[key], value) else value
     return merged
 
 
-def _are_alike(base: dict, section: dict) -> bool:
-    kind = base.get("kind", Recipe.model.kind)
+def _are_alike(key: str, base: dict, section: dict) -> bool:
+    kind = base.get("kind", getattr(getattr(Recipe, key, None), "kind", None))
     return section.get("kind", kind) == kind
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ Problems = Iterator[tuple[str, str]]
 class StateTrackingTask:
     """Programs over bounded variables; see sfm_ms/tasks/state_tracking.py."""
 
+    kind: Literal["state_tracking"] = "state_tracking"
     family: Literal["classic", "full", "chained"] = "classic"
     num_variables: Annotated[int, Range(1, 26)] = 5
     modulus: Annotated[int, Range(2, 101)] = 101  # of the family chained
@@ -69,6 +70,43 @@ class StateTrackingTask:
             values = getattr(self, name)
             if not values or list(values) != sorted(set(values)):
                 yield name, f"expected one or more rising numbers, got {list(values)}"
+
+
+@dataclass(frozen=True)
+class ExecutedPrograms:
+    """Transcripts of programs that print values; see sfm_ms/tasks/transcripts.py."""
+
+    num_variables: Annotated[int, Range(2, 26)] = 3
+    modulus: Annotated[int, Range(2, 101)] = 10
+    min_operations: Count = 2
+    max_operations: Count = 10
+    question_share: Fraction = 0.3  # of the operations of a training program that a printed value follows
+    validation_programs: Count = 200
+    test_programs: Count = 1_000  # at every test length
+    test_base_operations: Count = 10
+    test_multipliers: tuple[Count, ...] = (1, 2, 4, 8)
+
+    def problems(self) -> Problems:
+        if self.min_operations > self.max_operations:
+            yield "min_operations", f"expected at most max_operations = {self.max_operations}, got {self.min_operations}"
+
+
+@dataclass(frozen=True)
+class PythonCodeTask:
+    """Foretelling Python code token by token, and what programs print; see sfm_ms/data/text_batches.py."""
+
+    kind: Literal["python_code"] = "python_code"
+    trees: tuple[str, ...] = ()  # folders or files; none: the standard library of the running Python
+    train_files: Annotated[int, Range(0)] = 0  # of those for training only so many; 0: all
+    held_out: Annotated[float, Range(0, 0.5)] = 0.05  # share of the files for validation, and as much for the test
+    vocabulary: Annotated[int, Range(257)] = 1024  # of the byte-pair encoding, trained on the training files
+    window_tokens: Count = 256  # tokens in the compiled graph; longer texts pass through it piece by piece
+    window_statements: Count = 32  # that a piece completes at most
+    edges_per_statement: Count = 4  # of the code graph, from a statement to earlier ones: the nearest
+    validation_pieces: Count = 128
+    program_share: Fraction = 0.5  # of the rows of a batch that are programs
+    answer_weight: NonNegative = 1.0  # of the mean loss of what programs print, beside 1 for that of code
+    programs: ExecutedPrograms = ExecutedPrograms()
 
 
 @dataclass(frozen=True)
@@ -144,12 +182,67 @@ class StaticSlotsModel:
     num_slots: Count = 8
 
 
-def _heads_problem(model: TransformerModel | LinearAttentionModel) -> Problems:
+@dataclass(frozen=True)
+class StateFlowMachineModel:
+    """Perception, Structure, Execution and Meta joined by bridges; see sfm_ms/models/state_flow_machine.py."""
+
+    kind: Literal["state_flow_machine"] = "state_flow_machine"
+    dim: Count = 256
+    num_layers: Annotated[int, Range(2)] = 2  # of perception; the systems exchange after every second one
+    num_heads: Count = 4
+    shared_dim: Annotated[int, Range(8)] = 256  # of what the systems say to each other, so of Structure and Meta
+    structure: bool = True
+    execution: bool = True
+    meta: bool = True
+    structure_heads: Count = 4
+    max_nodes: Count = 256  # statements of a text that Structure remembers
+    num_slots: Annotated[int, Range(2)] = 64
+    slot_dim: Count = 128
+    max_ticks: Annotated[int, Range(1, 8)] = 2
+    halting: Literal["learned", "fixed"] = "learned"
+    meta_heads: Count = 4
+    num_hypotheses: Count = 4
+    stack_depth: Count = 4
+
+    def problems(self) -> Problems:
+        yield from _heads_problem(self)
+        if self.num_layers % 2:
+            yield (
+                "num_layers",
+                f"expected an even number, as the systems exchange after every second layer, got {self.num_layers}",
+            )
+        for name in ("structure_heads", "meta_heads"):
+            if self.shared_dim % getattr(self, name):
+                yield name, f"expected a divisor of shared_dim = {self.shared_dim}, got {getattr(self, name)}"
+        if self.shared_dim % 8:
+            yield "shared_dim", f"expected a multiple of 8, got {self.shared_dim}"
+
+
+@dataclass(frozen=True)
+class TextTransformerModel:
+    """A causal transformer with rotary positions, the State-Flow Machine's rival; see sfm_ms/models/text_transformer.py."""
+
+    kind: Literal["text_transformer"] = "text_transformer"
+    dim: Count = 256
+    num_layers: Count = 2
+    num_heads: Count = 4
+
+    def problems(self) -> Problems:
+        yield from _heads_problem(self)
+        if self.dim % (2 * self.num_heads):
+            yield "dim", f"expected an even width for each head, got {self.dim} for {self.num_heads} heads"
+
+
+def _heads_problem(model) -> Problems:
     if model.dim % model.num_heads:
         yield "dim", f"expected a multiple of num_heads = {model.num_heads}, got {model.dim}"
 
 
-Model = StateTrackerModel | TransformerModel | GruModel | LinearAttentionModel | StaticSlotsModel  # told apart by `kind`
+# Told apart by `kind`.
+ProgramModel = StateTrackerModel | TransformerModel | GruModel | LinearAttentionModel | StaticSlotsModel
+TextModel = StateFlowMachineModel | TextTransformerModel
+Model = ProgramModel | TextModel
+Task = StateTrackingTask | PythonCodeTask
 
 
 @dataclass(frozen=True)
@@ -170,6 +263,7 @@ class Training:
     steps: Count = 3_000
     batch_size: Count = 32
     tick_cost: NonNegative = 1e-3  # added to a program's loss for each expected tick beyond the first of its statements
+    verification_weight: NonNegative = 0.1  # of the loss of telling right answers from wrong ones, in texts
     # Statements in the compiled graph; longer programs pass through it again, the state carried. A model that carries no
     # state sees programs whole; each multiple of this many statements is then a graph.
     segment_statements: Count = 25
@@ -188,7 +282,7 @@ class Evaluation:
 class Recipe:
     name: str = ""  # of the run folder runs/<name>; the recipe's own name where it is left out
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0  # initial weights, training programs and their order
-    task: StateTrackingTask = StateTrackingTask()
+    task: Task = StateTrackingTask()
     model: Model = StateTrackerModel()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
@@ -203,7 +297,10 @@ class Recipe:
         if optimizer.final_learning_rate > optimizer.learning_rate:
             limit = f"expected at most optimizer.learning_rate = {optimizer.learning_rate:g}"
             yield "optimizer.final_learning_rate", f"{limit}, got {optimizer.final_learning_rate:g}"
-        if training.batch_size > self.task.train_programs:
+        if isinstance(self.task, PythonCodeTask) != isinstance(self.model, TextModel):
+            kinds = ", ".join(model.kind for model in get_args(TextModel if self.task.kind == "python_code" else ProgramModel))
+            yield "model.kind", f"expected one of {kinds} for the task {self.task.kind}, got {self.model.kind}"
+        if self.task.kind == "state_tracking" and training.batch_size > self.task.train_programs:
             limit = f"expected at most task.train_programs = {self.task.train_programs}"
             yield "training.batch_size", f"{limit}, got {training.batch_size}"
         if training.validate_every % training.log_every:

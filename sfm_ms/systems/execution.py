@@ -1,101 +1,150 @@
-"""The Execution system: runs statements one after the other over a bank of slots that hold distributions over numbers.
+"""System 2, execution: runs the statements of a text one after the other over a bank of slots.
 
-A statement looks its tokens up once. Then, tick by tick, it puts them and the result of the tick before through the
-arithmetic unit, whose softmax says which number the result is, and writes that distribution to the tick's target slot by
-the gated delta rule. How strongly it writes and whether it halts may hang on the operands: a conditional assignment is a
-write whose beta is the outcome of a comparison. With beta at most 1 what a slot holds stays a distribution, or part of
-one. Every result is chosen anew among C numbers, so errors do not pile up along a program.
+A statement asks the slots for what its names hold, computes with it for a few ticks, each tick asking anew, decides by itself
+when it halts, and writes its result by the gated delta rule (nn/slot_bank.py):
 
-Shapes: B programs, T statements of a segment, W tokens a statement, J ticks a statement, N slots, C numbers, V width of a
-code, G both views of the arithmetic unit, H its products.
+    tick    r = S^T keys(h)        h <- h + (silu([n, r] A) * ([n, r] B)) C        n = norm(h)
+    write   S <- a (I - beta k k^T) S + beta k v^T        beta in [0, 2]        a = cos(angle) in [-1, 1]
+
+Keys are softmax distributions over the slots, scaled to length 1, so one sees which slot a statement reads and writes. A write's
+eigenvalues, a and a (1 - beta), lie in [-1, 1], signs included (Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs").
+As all writes are known then, the tokens read at once what the slots hold after the last statement that is complete with them.
+
+Shapes: B rows, T tokens, S statements, J ticks, C width of a statement, D width of a token, N slots, V width of a slot, R reads a
+tick, U products.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from mindspore import nn, ops
+from mindspore import Tensor, nn, ops
+from mindspore import dtype as mstype
 
-from sfm_ms.nn.arithmetic_unit import ArithmeticUnit
 from sfm_ms.nn.halting import tick_probabilities
-from sfm_ms.nn.number_codes import NumberCodes
-from sfm_ms.nn.slot_bank import read, write
-from sfm_ms.nn.statement_encoder import StatementEncoder
-from sfm_ms.recipe.schema import StateTrackerModel
+from sfm_ms.nn.init import normal, zeros
+from sfm_ms.nn.norm import RmsNorm
+from sfm_ms.nn.slot_bank import read, unit_keys, write
+from sfm_ms.ops.gated_delta_rule import GatedDeltaRule
+
+NUM_READS = 4
+ADDRESS_STD = 4.0  # of the logits over slots in a fresh model: names begin with slots of their own
+INITIAL_HALT = -1.0  # logit: most statements begin with all their ticks, as what does not run does not learn
+SMALLEST_DECAY = 1e-4  # below it a sign has no logarithm
 
 
 class ExecutionSystem(nn.Cell):
-    """(statements (B, T, W) int32, slots (B, N, C)) -> slots after every statement (B, T, N, C), expected ticks (B, T).
+    """(statements (B, S, C), is_statement (B, S), slots (B, N, V)) -> (y (B, S, C), writes, ticks (B, S), slots).
 
-    The graph has the T statements of one segment; a longer program passes through it segment by segment, the last
-    slots of one being the first of the next. A statement of padding tokens (0) changes nothing.
+    writes: keys (B, S, N), values (B, S, V), betas and decays (B, S, 1) and the slots before: with them a SlotReader tells what
+    the slots hold. The expected ticks of padding are 1. ValueError: an argument out of range.
     """
 
-    def __init__(self, config: StateTrackerModel, shape, rng: np.random.Generator):
+    def __init__(self, dim: int, num_slots: int, slot_dim: int, max_ticks: int, rng: np.random.Generator, halts: bool = True):
         super().__init__()
-        self.num_ticks, self.erase = config.max_ticks, config.erase
-        self.codes = NumberCodes(shape.num_numbers, config.value_dim, rng)
-        self.encoder = StatementEncoder(config, shape, rng)
-        self.halts = self.encoder.halts
-        self.unit = ArithmeticUnit(
-            shape.statement_width * config.value_dim,
-            config.unit_dim,
-            config.value_dim,
-            num_choices=1 + self.halts,  # whether to write, whether to halt
-            has_register=self.num_ticks > 1,
-            rng=rng,
-        )
-
-    def construct(self, statements_BTW, slots_BNC):
-        tables = self.tables()
-        encoded = self.encode(statements_BTW, tables[0])
-        states, ticks = [], []
-        for t in range(statements_BTW.shape[1]):
-            slots_BNC, _, _, reached = self.execute(t, encoded, slots_BNC, tables)
-            states.append(slots_BNC)
-            ticks.append(sum(reached))
-        return ops.stack(states, 1), ops.concat(ticks, 1)
-
-    def tables(self):
-        """What is the same for all statements, so made once: codes (C, V), readout (H, C), views of the register (C, G)."""
-        codes_CV = self.codes()
-        return codes_CV, self.unit.readout(codes_CV), self.unit.register_views(codes_CV) if self.num_ticks > 1 else None
-
-    def encode(self, statements_BTW, codes_CV):
-        """What the statements need, as lists of (B, ...): by statement, by tick (J for each statement), and for halting."""
-        num_programs, num_statements, width = statements_BTW.shape
-        statements_MW = statements_BTW.reshape(num_programs * num_statements, width)
-        by_statement, by_tick, halt = self.encoder(statements_MW, codes_CV)
-        return (
-            [self.unstack(operand, num_programs) for operand in by_statement],
-            [self.unstack(operand, num_programs) for operand in by_tick],
-            self.unstack(halt, num_programs) if self.halts else [],
-        )
-
-    def unstack(self, rows, num_programs):
-        """(B * n, ...) -> n times (B, ...): indexing one statement after the other would copy the whole at each."""
-        shape = rows.shape
-        return ops.unbind(rows.reshape((num_programs, shape[0] // num_programs, *shape[1:])), 1)
-
-    def execute(self, t, encoded, slots_BNC, tables):
-        """Statement t -> slots after it; of each tick the result (B, C), beta (B, 1) and the chance that it runs (B, 1)."""
-        codes_CV, readout_HC, register_CG = tables
-        by_statement, by_tick, halt = encoded
-        lookup_BWN, constants_BX = [operand[t] for operand in by_statement]
-        num_programs = constants_BX.shape[0]
-        held_MC = read(slots_BNC, lookup_BWN).reshape(-1, codes_CV.shape[0])
-        views_BG = self.unit.views(constants_BX + ops.matmul(held_MC, codes_CV).reshape(num_programs, -1))
-        after_tick, results, betas, halt_logits = [], [], [], []
-        for j in range(self.num_ticks):
-            gate_BH, key_BN, beta_logit_B1, *decay = [operand[t * self.num_ticks + j] for operand in by_tick]
-            all_views_BG = views_BG + ops.matmul(results[-1], register_CG) if j > 0 else views_BG
-            logits_BC, choices_BK = self.unit(all_views_BG, gate_BH, readout_HC)
-            results.append(ops.softmax(logits_BC, -1))
-            betas.append(ops.sigmoid(beta_logit_B1 + choices_BK[:, :1]))
-            slots_BNC = write(slots_BNC, key_BN, betas[-1], results[-1], *decay, erase=self.erase)
-            after_tick.append(slots_BNC)
-            if self.halts and j < self.num_ticks - 1:
-                halt_logits.append(halt[t * (self.num_ticks - 1) + j] + choices_BK[:, 1:])
-        last, reached = tick_probabilities(halt_logits, ops.ones_like(constants_BX[:, :1]), self.num_ticks)
+        for name, value, lowest, most in (("num_slots", num_slots, 2, None), ("max_ticks", max_ticks, 1, 8)):
+            if value < lowest or (most is not None and value > most):
+                limit = f"at least {lowest}" if most is None else f"{lowest} to {most}"
+                raise ValueError(f"{name} of the execution system: expected {limit}, got {value}")
+        self.num_slots, self.slot_dim, self.num_ticks = num_slots, slot_dim, max_ticks
+        self.halts = halts and max_ticks > 1
+        self.before, self.in_tick, self.after, self.of_value = RmsNorm(dim), RmsNorm(dim), RmsNorm(dim), RmsNorm(slot_dim)
+        self.first_CC = normal(rng, (dim, dim))
+        self.ask_CX = normal(rng, (dim, NUM_READS * num_slots), ADDRESS_STD * dim**-0.5)
+        self.views_XU = normal(rng, (dim + NUM_READS * slot_dim, 4 * dim))
+        self.result_UC = normal(rng, (2 * dim, dim))
+        self.key_CN = normal(rng, (dim, num_slots), ADDRESS_STD * dim**-0.5)
+        self.value_CV, self.out_CC = normal(rng, (dim, slot_dim)), normal(rng, (dim, dim))
+        self.beta_C1, self.angle_C1 = normal(rng, (dim, 1)), normal(rng, (dim, 1), 0.01)
         if self.halts:
-            slots_BNC = sum([last[j].expand_dims(2) * after_tick[j] for j in range(self.num_ticks)])
-        return slots_BNC, results, betas, reached
+            self.halt_C1 = normal(rng, (dim, 1), 0.01)
+            self.halt_bias = zeros((1,))
+
+    def construct(self, statements_BSC, is_statement_BS, slots_BNV):
+        before_BNV = slots_BNV
+        num_rows, num_statements, dim = statements_BSC.shape
+        first_SBC = ops.matmul(self.before(statements_BSC), self.first_CC).transpose(1, 0, 2)
+        is_statement_SB1 = is_statement_BS.transpose(1, 0).expand_dims(2)
+        # A loop in the graph: unrolled, it takes minutes to compile, and seven times as long to run.
+        s, found_SBX = Tensor(0, mstype.int32), ops.zeros((num_statements, num_rows, dim + self.num_slots + self.slot_dim + 3))
+        while s < num_statements:
+            is_statement_B1 = ops.gather(is_statement_SB1, s, 0)
+            h_BC, ticks_B1 = self.compute(ops.gather(first_SBC, s, 0), slots_BNV, is_statement_B1)
+            key_BN, value_BV, beta_B1, decay_B1 = self.to_write(h_BC, is_statement_B1)
+            slots_BNV = write(slots_BNV, key_BN, beta_B1, value_BV, decay_B1)
+            found_BX = ops.concat((h_BC, key_BN, value_BV, beta_B1, decay_B1, ticks_B1), 1)
+            found_SBX = ops.tensor_scatter_update(found_SBX, s.reshape(1, 1), found_BX.expand_dims(0))
+            s = s + 1
+        sizes = [dim, self.num_slots, self.slot_dim, 1, 1, 1]
+        h_BSC, *writes, ticks_BS1 = ops.split(found_SBX.transpose(1, 0, 2), sizes, 2)
+        y_BSC = ops.matmul(h_BSC, self.out_CC) * is_statement_BS.expand_dims(2)
+        return y_BSC, (*writes, before_BNV), ticks_BS1.squeeze(2), slots_BNV
+
+    def compute(self, h_BC, slots_BNV, is_statement_B1):
+        """What a statement comes to, normalised (B, C), and its expected ticks (B, 1)."""
+        after_tick, halt_logits = [], []
+        for tick in range(self.num_ticks):
+            h_BC = h_BC + self.tick(h_BC, slots_BNV)
+            after_tick.append(h_BC)
+            if self.halts and tick < self.num_ticks - 1:
+                halt_logits.append(ops.matmul(h_BC, self.halt_C1) + self.halt_bias + INITIAL_HALT)
+        last, reached = tick_probabilities(halt_logits, ops.ones_like(is_statement_B1), self.num_ticks)
+        if self.halts:
+            h_BC = sum([last[tick] * after_tick[tick] for tick in range(self.num_ticks)])
+        return self.after(h_BC), 1 + (sum(reached) - 1) * is_statement_B1
+
+    def tick(self, h_BC, slots_BNV):
+        num_rows = h_BC.shape[0]
+        n_BC = self.in_tick(h_BC)
+        keys_BRN = unit_keys(ops.softmax(ops.matmul(n_BC, self.ask_CX).reshape(num_rows, NUM_READS, self.num_slots), -1))
+        held_BX = read(slots_BNV, keys_BRN).reshape(num_rows, -1)
+        left_BU, right_BU = ops.split(ops.matmul(ops.concat((n_BC, held_BX), 1), self.views_XU), self.result_UC.shape[0], 1)
+        return ops.matmul(left_BU * ops.sigmoid(left_BU) * right_BU, self.result_UC)
+
+    def to_write(self, h_BC, is_statement_B1):
+        """key (B, N), value (B, V), beta (B, 1), decay (B, 1); padding writes nothing."""
+        key_BN = unit_keys(ops.softmax(ops.matmul(h_BC, self.key_CN), -1))
+        beta_B1 = 2 * ops.sigmoid(ops.matmul(h_BC, self.beta_C1)) * is_statement_B1
+        decay_B1 = ops.cos(ops.matmul(h_BC, self.angle_C1) * is_statement_B1)
+        return key_BN, self.of_value(ops.matmul(h_BC, self.value_CV)), beta_B1, decay_B1
+
+    def flops(self, num_statements: int) -> int:
+        """Floating-point operations (two a multiply-add) of the forward pass for one text."""
+        bank = self.num_slots * self.slot_dim
+        tick = self.ask_CX.size + self.views_XU.size + self.result_UC.size + NUM_READS * bank
+        once = self.first_CC.size + self.key_CN.size + self.value_CV.size + self.out_CC.size + 3 * bank
+        return 2 * num_statements * (self.num_ticks * tick + once)
+
+    def begin(self, num_rows: int) -> tuple:
+        """The slots of `num_rows` texts before their first statement: empty."""
+        return (ops.zeros((num_rows, self.num_slots, self.slot_dim)),)
+
+
+class SlotReader(nn.Cell):
+    """(x (B, T, D), end (B, T, S), writes) -> what each token reads (B, T, V).
+
+    `end` is that of nn/statement_places.py; `writes` are an ExecutionSystem's.
+    """
+
+    def __init__(self, dim: int, num_slots: int, slot_dim: int, rng: np.random.Generator):
+        super().__init__()
+        self.num_slots, self.slot_dim = num_slots, slot_dim
+        self.norm = RmsNorm(dim)
+        self.ask_DN = normal(rng, (dim, num_slots), ADDRESS_STD * dim**-0.5)
+        self.rule = GatedDeltaRule(scale=1.0)
+
+    def construct(self, x_BTD, end_BTS, writes):
+        keys_BSN, values_BSV, betas_BS1, decays_BS1, slots_BNV = writes
+        query_BTN = unit_keys(ops.softmax(ops.matmul(self.norm(x_BTD), self.ask_DN), -1))
+        at_ends_BTX = ops.bmm(end_BTS, ops.concat((keys_BSN, values_BSV, betas_BS1, decays_BS1 - 1), 2))
+        sizes = [self.num_slots, self.slot_dim, 1, 1]
+        key_BTN, value_BTV, beta_BT1, less_BT1 = ops.split(at_ends_BTX, sizes, 2)
+        decay_BT1 = 1 + less_BT1
+        sign_BT1 = ops.select(decay_BT1 < 0, -ops.ones_like(decay_BT1), ops.ones_like(decay_BT1))
+        log_decay_BT1 = ops.log(ops.maximum(ops.abs(decay_BT1), SMALLEST_DECAY))
+        rows = [part.expand_dims(2) for part in (query_BTN, key_BTN, value_BTV)]
+        read_BT1V, _ = self.rule(*rows, beta_BT1, log_decay_BT1, sign_BT1, slots_BNV.expand_dims(1))
+        return read_BT1V.squeeze(2)
+
+    def flops(self, num_tokens: int) -> int:
+        """As ExecutionSystem's, but for those inside a chunk."""
+        return 2 * num_tokens * (self.ask_DN.size + 3 * self.num_slots * self.slot_dim)

@@ -12,14 +12,17 @@ import numpy as np
 from mindspore import nn
 
 from sfm_ms.nn.delta_layer import DeltaLayer
+from sfm_ms.nn.linear import matrices
 from sfm_ms.nn.norm import RmsNorm
-from sfm_ms.nn.swiglu import SwiGlu
+from sfm_ms.nn.swiglu import SwiGlu, hidden_dim
 
 
 class PerceptionSystem(nn.Cell):
     """(x (B, T, D), is_token (B, T), state) -> (y (B, T, D), state); `begin` makes the state of texts that begin.
 
     is_token is 1, and 0 for the padding at a row's end. The state has two arrays a layer, (B, W - 1, F) and (B, H, K, K).
+    In a call from outside a graph wrap the state as `mindspore.mutable(state)`: the Tensors of a plain tuple are constants to
+    the compiler, which then compiles at every call.
     """
 
     def __init__(self, dim: int, num_layers: int, num_heads: int, rng: np.random.Generator, chunk_size: int = 64):
@@ -36,6 +39,10 @@ class PerceptionSystem(nn.Cell):
             after += (past_BWF, state_BHKK)
         return x_BTD, after
 
+    def flops(self, num_tokens: int) -> int:
+        """Floating-point operations (two a multiply-add) of the forward pass for one text, but for those inside a chunk."""
+        return 2 * num_tokens * sum(layer.products() for layer in self.layers)
+
     def begin(self, num_rows: int) -> tuple:
         """The state of `num_rows` texts before their first token."""
         return tuple(part for layer in self.layers for part in layer.memory.begin(num_rows))
@@ -48,9 +55,14 @@ class PerceptionLayer(nn.Cell):
         super().__init__()
         self.before_memory, self.before_feed_forward = RmsNorm(dim), RmsNorm(dim)
         self.memory = DeltaLayer(dim, num_heads, rng, chunk_size=chunk_size)
-        self.feed_forward = SwiGlu(dim, 16 * round(dim * 8 / 3 / 16), rng)
+        self.feed_forward = SwiGlu(dim, hidden_dim(dim), rng)
 
     def construct(self, x_BTD, is_token_BT, past_BWF, state_BHKK):
         read_BTD, past_BWF, state_BHKK = self.memory(self.before_memory(x_BTD), is_token_BT, past_BWF, state_BHKK)
         x_BTD = x_BTD + read_BTD
         return x_BTD + self.feed_forward(self.before_feed_forward(x_BTD)), past_BWF, state_BHKK
+
+    def products(self) -> int:
+        """Multiply-adds of a token: through the matrices, and what the rule reads, erases and writes."""
+        memory = self.memory
+        return sum(matrix.size for matrix in matrices(self)) + 3 * memory.num_heads * memory.head_dim**2

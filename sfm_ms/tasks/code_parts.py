@@ -6,6 +6,7 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator
+from io import StringIO
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ class Offsets:
     """Characters of the source from `ast`'s lines and columns, which count bytes."""
 
     def __init__(self, text: str, start: int):
-        self.lines = text.splitlines(keepends=True) or [""]
+        self.lines = list(StringIO(text, newline="")) or [""]  # `splitlines` also cuts at form feeds, Python does not
         self.starts = list(accumulate(map(len, self.lines), initial=start))
         self.is_ascii = text.isascii()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sfm_ms.tasks.code_parts import Offsets, beginning
-from sfm_ms.tasks.def_use import Event, Step, def_use
+from sfm_ms.tasks.def_use import Event, Flow, Step, def_use
 
 NODE_KINDS = ("file", "function", "class", "statement", "variable")
 EDGE_KINDS = ("contains", "defines", "reads", "mutates", "imports", "calls", "def_use", "control")
@@ -26,40 +26,59 @@ class Nodes(NamedTuple):
     starts: list[int]
     ends: list[int]
     edges: list[tuple[int, int, int]]
+    known: list[tuple[int, int, int]]  # edges as a reader of the text before knows them
 
     def add(self, kind: int, name: str, start: int, end: int) -> int:
         for numbers, value in zip(self[:4], (kind, name, start, end), strict=True):
             numbers.append(value)
         return len(self.kinds) - 1
 
+    def add_flow(self, flow: Flow) -> None:
+        self.edges.extend((a, b, DEF_USE) for a, b in flow.pairs)
+        self.known.extend((a, b, DEF_USE) for a, b in flow.known())
+
 
 class Scope:
-    """The names of a file, class or function while its statements are being read. What a name means is known at its end."""
+    """The names of a file, class or function while its statements are being read. What a name means is certain at its end."""
 
     def __init__(self, node: int, kind: int, parent: Scope | None):
         self.node, self.kind, self.parent = node, kind, parent
+        self.outer = parent.outer if parent and parent.kind == CLASS else parent  # where names are looked up next
+        self.file: Scope = parent.file if parent else self
+        self.class_scope: Scope | None = self if kind == CLASS else parent and parent.class_scope  # whose methods `self` has
         self.bound: set[str] = set()
         self.elsewhere: dict[str, str] = {}  # global and nonlocal names
         self.mentions: list[tuple[int, str, int]] = []  # statement, name, kind of edge
         self.variables: dict[str, int] = {}
-        self.callables: list[tuple[str, int]] = []
+        self.callables: dict[str, list[int]] = {}
         self.calls: list[tuple[int, str]] = []  # statement, name of what it calls
-        self.method_calls: list[tuple[int, str]] = []  # of `self`
+        self.method_calls: list[tuple[int, str]] = []  # of `self`: of a class, also from its functions
 
-    def around(self, kinds: Iterable[int] = (FILE, FUNCTION)) -> Scope:
-        """The nearest scope of these kinds around this one, at last the file."""
-        scope = self.parent
-        while scope.parent is not None and scope.kind not in kinds:
-            scope = scope.parent
-        return scope
+    def file_variable(self, name: str) -> int | None:
+        """The file's variable that a name means, as far as the text so far tells."""
+        scope = self
+        while scope.parent is not None:
+            if name in scope.elsewhere:
+                if scope.elsewhere[name] != "Global":
+                    return None
+                scope = scope.file
+            elif name in scope.bound:
+                return None
+            else:
+                scope = scope.outer
+        return scope.variables.get(name)
+
+    def called(self, name: str) -> list[int]:
+        """The functions and classes of a name so far, in the nearest scope that has one."""
+        scope = self
+        while scope is not None and name not in scope.callables:
+            scope = scope.outer
+        return scope.callables[name] if scope else []
 
     def connect_calls(self, calls: Iterable[tuple[int, str]], edges: list[tuple[int, int, int]]) -> list[tuple[int, str]]:
         """Adds edges to all functions and classes of this scope that have a called name; returns the other calls."""
-        callables: dict[str, list[int]] = {}
-        for name, node in self.callables:
-            callables.setdefault(name, []).append(node)
-        edges.extend((node, target, CALLS) for node, name in calls for target in callables.get(name, ()))
-        return [call for call in calls if call[1] not in callables]
+        edges.extend((node, target, CALLS) for node, name in calls for target in self.callables.get(name, ()))
+        return [call for call in calls if call[1] not in self.callables]
 
 
 Parents = tuple[tuple[int, int], ...]
@@ -81,6 +100,7 @@ class CodeReader:
         self.hidden: frozenset[str] = frozenset()  # names of lambdas and comprehensions around an expression
         self.scope: Scope | None = None
         self.node = -1
+        self.is_below = False  # what is read stands further down than the node
         self.events: list[Event] = []
 
     def statements(self, statements: Iterable[ast.stmt], scope: Scope, parents: Parents = ()) -> list[Step]:
@@ -99,7 +119,9 @@ class CodeReader:
 
     def add(self, kind: int, name: str, statement: ast.AST, end: int, edges) -> int:
         node = self.nodes.add(kind, name, beginning(statement, self.offsets), end)
-        self.nodes.edges.extend((parent, node, edge) for parent, edge in edges)
+        for parent, edge in edges:
+            self.nodes.edges.append((parent, node, edge))
+            self.nodes.known.append((parent, node, edge))
         return node
 
     def simple(self, statement: ast.stmt, scope: Scope, edges) -> Step:
@@ -144,10 +166,10 @@ class CodeReader:
 
     def read_Try(self, statement, scope, edges):
         node = self.head(statement, edges, statement.body)
-        bodies = [self.inside(b, scope, node) for b in (statement.body, statement.orelse, statement.finalbody)]
-        for handler in statement.handlers:
-            bodies.append(self.handler(handler, scope, under(node)))
-        return [Step(node, "try_", bodies=bodies)]
+        body = self.inside(statement.body, scope, node)
+        handlers = [self.handler(handler, scope, under(node)) for handler in statement.handlers]
+        others = [self.inside(b, scope, node) for b in (statement.orelse, statement.finalbody)]
+        return [Step(node, "try_", bodies=[body, *others, *handlers])]
 
     read_TryStar = read_Try
 
@@ -167,8 +189,11 @@ class CodeReader:
         bodies = []
         for case in statement.cases:
             parts = (case.pattern, case.guard) if case.guard else (case.pattern,)
+            self.is_below = len(bodies) > 0
             bound = [event for part in parts for event in self.expressions(part, scope, node)]
-            bodies.append([Step(node, events=bound), *self.inside(case.body, scope, node)])
+            head = Step(node, "below" if self.is_below else "plain", bound)
+            self.is_below = False
+            bodies.append([head, *self.inside(case.body, scope, node)])
         last = statement.cases[-1]
         if last.guard or not isinstance(last.pattern, ast.MatchAs) or last.pattern.pattern is not None:
             bodies.append([])  # no case fits
@@ -208,7 +233,7 @@ class CodeReader:
         node = self.add(kind, statement.name, statement, beginning(statement.body[0], self.offsets), edges)
         events = [event for expression in heads for event in self.expressions(expression, scope, node)]
         self.mention(scope, node, statement.name, DEFINES)
-        scope.callables.append((statement.name, node))
+        scope.callables.setdefault(statement.name, []).append(node)
         return node, Step(node, events=[*events, Event("bind", statement.name)])
 
     # Names
@@ -217,6 +242,9 @@ class CodeReader:
         if edge in (DEFINES, IMPORTS):
             scope.bound.add(name)
         self.hand_over(scope, node, name, edge)
+        variable = scope.file_variable(name)
+        if variable is not None and not self.is_below:
+            self.nodes.known.append((node, variable, edge))
 
     def hand_over(self, scope: Scope, node: int, name: str, edge: int) -> None:
         """A mention to a scope that finds out whose name it is: the file's at once, others' at their end."""
@@ -234,18 +262,15 @@ class CodeReader:
 
     def close(self, scope: Scope, steps: list[Step], parameters: Iterable[str]) -> None:
         """A function's or class's end: its own names get their variables, the others go on to the scopes around it."""
-        self.nodes.edges.extend((a, b, DEF_USE) for a, b in def_use(steps, parameters, scope.node))
+        self.nodes.add_flow(def_use(steps, parameters, scope.node))
         for node, name, edge in scope.mentions:
             elsewhere = scope.elsewhere.get(name)
             if elsewhere is None and name in scope.bound:
                 self.connect(scope, node, name, edge)
                 continue
-            self.hand_over(scope.around((FILE,)) if elsewhere == "Global" else scope.around(), node, name, edge)
-        if scope.kind == CLASS:
-            scope.connect_calls(scope.method_calls, self.nodes.edges)
-        else:
-            scope.around((CLASS,)).method_calls.extend(scope.method_calls)
-        scope.around().calls.extend(scope.connect_calls(scope.calls, self.nodes.edges))
+            self.hand_over(scope.file if elsewhere == "Global" else scope.outer, node, name, edge)
+        scope.connect_calls(scope.method_calls, self.nodes.edges)
+        scope.outer.calls.extend(scope.connect_calls(scope.calls, self.nodes.edges))
 
     # Expressions
 
@@ -308,10 +333,11 @@ class CodeReader:
         function = node.func
         if isinstance(function, ast.Name):
             if function.id not in self.hidden:
-                self.scope.calls.append((self.node, function.id))
+                self.call(self.scope.calls, function.id, self.scope.called(function.id))
         elif isinstance(function, ast.Attribute):
-            if isinstance(function.value, ast.Name) and function.value.id in ("self", "cls"):
-                self.scope.method_calls.append((self.node, function.attr))
+            of_class = self.scope.class_scope
+            if of_class and isinstance(function.value, ast.Name) and function.value.id in ("self", "cls"):
+                self.call(of_class.method_calls, function.attr, of_class.callables.get(function.attr, ()))
             if function.attr in MUTATORS:
                 self.mutate(function)
         self.visit(function, is_certain)
@@ -319,6 +345,11 @@ class CodeReader:
             self.visit(argument, is_certain)
         for keyword in node.keywords:
             self.visit(keyword.value, is_certain)
+
+    def call(self, calls: list[tuple[int, str]], name: str, so_far: Iterable[int]) -> None:
+        calls.append((self.node, name))
+        if not self.is_below:
+            self.nodes.known.extend((self.node, target, CALLS) for target in so_far)
 
     def visit_assign(self, node: ast.Assign | ast.AnnAssign, is_certain: bool) -> None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]

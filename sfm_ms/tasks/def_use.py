@@ -9,7 +9,7 @@ Aho, Lam, Sethi, Ullman, "Compilers", section 9.2.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -30,27 +30,37 @@ class Step:
     """A statement, or the head of a compound one; `node` stands for it in the results."""
 
     node: int
-    kind: str = "plain"  # the name of what carries it out: plain, branch, loop, try_, stop, break_, continue_
+    kind: str = "plain"  # the name of what carries it out: plain, below, branch, loop, try_, stop, break_, continue_
     events: list[Event] = field(default_factory=list)
     turn: list[Event] = field(default_factory=list)  # of a loop: before every turn
     bodies: list[list[Step]] = field(default_factory=list)  # branch: ways; loop: body, else; try: body, else, finally, handlers
     is_endless: bool = False  # a loop that only `break` leaves
 
 
-def def_use(steps: Iterable[Step], bound_before: Iterable[str] = (), node: int = -1) -> set[tuple[int, int]]:
-    """(defining node, using node) for all uses in `steps`; `bound_before` are names that `node` binds, such as parameters."""
+def def_use(steps: Iterable[Step], bound_before: Iterable[str] = (), node: int = -1) -> Flow:
+    """The flow through all `steps`; `bound_before` are names that `node` binds, such as parameters."""
     flow = Flow()
     flow.run(steps, {name: frozenset((node,)) for name in bound_before})
-    return flow.pairs
+    return flow
 
 
 class Flow:
-    """`run` takes what may hold before some steps to what may hold after them; `pairs` gathers (defining node, using node)."""
+    """`run` takes what may hold before some steps to what may hold after them; `pairs` are (defining node, using node)."""
 
     def __init__(self):
-        self.pairs: set[tuple[int, int]] = set()
+        self.first: set[tuple[int, int]] = set()  # pairs found on the first way through loops
+        self.later: set[tuple[int, int]] = set()  # on a further way, or in text below a head's node
+        self.found = self.first  # where pairs go now
         self.loops: list[tuple[list[Reaching], list[Reaching]]] = []  # what reaches a break, a continue, of the loops around
         self.tries: list[list[tuple[str, int]]] = []  # what is bound inside of the `try` bodies around
+
+    @property
+    def pairs(self) -> set[tuple[int, int]]:
+        return self.first | self.later
+
+    def known(self) -> Iterator[tuple[int, int]]:
+        """The pairs that follow from the text up to the using node, if the nodes are numbered in the order of the text."""
+        return (pair for pair in self.first if pair[0] < pair[1])
 
     def run(self, steps: Iterable[Step], state: Reaching | None) -> Reaching | None:
         for step in steps:
@@ -63,7 +73,7 @@ class Flow:
         is_own = False
         for what, name, is_certain in events:
             if what == "use":
-                self.pairs.update((definition, node) for definition in state.get(name, ()))
+                self.found.update((definition, node) for definition in state.get(name, ()))
                 continue
             state, is_own = (state if is_own else dict(state)), True
             before = frozenset() if is_certain else state.get(name, frozenset())
@@ -77,6 +87,13 @@ class Flow:
 
     def plain(self, step: Step, state: Reaching) -> Reaching:
         return self.do(step.node, step.events, state)
+
+    def below(self, step: Step, state: Reaching) -> Reaching:
+        """What stands further down than the node, such as the patterns of a `match`."""
+        found, self.found = self.found, self.later
+        state = self.do(step.node, step.events, state)
+        self.found = found
+        return state
 
     def stop(self, step: Step, state: Reaching) -> None:
         self.do(step.node, step.events, state)
@@ -100,7 +117,7 @@ class Flow:
     def loop(self, step: Step, state: Reaching) -> Reaching | None:
         body, otherwise = step.bodies
         before = self.do(step.node, step.events, state)
-        entry = before
+        entry, found = before, self.found
         while True:
             breaks, continues = [], []
             self.loops.append((breaks, continues))
@@ -110,7 +127,8 @@ class Flow:
             again = merged([before, end, *continues])
             if again == entry:
                 break
-            entry = again
+            entry, self.found = again, self.later
+        self.found = found
         # A `for` is left before it binds its name once more, a `while` after its test.
         last_turn = [event for event in step.turn if event.what == "use" or not event.is_certain]
         leaving = NOWHERE if step.is_endless else self.do(step.node, last_turn, entry)

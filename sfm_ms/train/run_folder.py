@@ -23,6 +23,7 @@ class RunFolder:
         self.checkpoints, self.plots = path / "checkpoints", path / "plots"
         self.recipe_file, self.metrics_file = path / "recipe.yaml", path / "metrics.csv"
         self.results_file, self.log_file = path / "results.json", path / "log.txt"
+        self.tokenizer_file = path / "tokenizer.json"  # of a language model
 
     @classmethod
     def for_training(cls, runs: Path, recipe: Recipe) -> RunFolder:

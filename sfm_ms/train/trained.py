@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mindspore import nn
 
-from sfm_ms.data.splits import input_shape
+from sfm_ms.data.input_shape import input_shape
 from sfm_ms.models import build
 from sfm_ms.train import checkpoint
 from sfm_ms.train.run_folder import RunError, RunFolder

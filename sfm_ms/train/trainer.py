@@ -10,18 +10,17 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sfm_ms.data.batches import TrainingBatches
-from sfm_ms.data.splits import input_shape, validation_programs
+from sfm_ms.data.input_shape import input_shape
 from sfm_ms.models import build, num_parameters
 from sfm_ms.recipe import Recipe
-from sfm_ms.tasks import state_tracking
 from sfm_ms.train import checkpoint
-from sfm_ms.train.metrics import Answerer, Interval
+from sfm_ms.train.metrics import Interval
 from sfm_ms.train.optim import learning_rate
+from sfm_ms.train.program_training import ProgramTraining
 from sfm_ms.train.run_folder import RunFolder
-from sfm_ms.train.step import TrainingStep
+from sfm_ms.train.text_training import TextTraining
 
-FIGURES = ("loss", "value_accuracy", "mean_ticks", "gradient_norm")
+TRAININGS = {"state_tracking": ProgramTraining, "python_code": TextTraining}  # by the task's kind
 
 
 class Interrupted(Exception):
@@ -49,13 +48,11 @@ class _Loop:
 
     def __init__(self, recipe: Recipe, run: RunFolder):
         self.recipe, self.folder = recipe, run
-        training = recipe.training
         self.model = build(recipe, input_shape(recipe))
         self.parameters = {parameter.name: parameter for parameter in self.model.trainable_params()}
-        self.take_step = TrainingStep(self.model, recipe)
-        self.optimizer_state = self.take_step.update.state()
-        self.answer = Answerer(self.model, training.segment_statements, recipe.evaluation.batch_size)
-        self.step, self.interval, self.best = 0, Interval(FIGURES), None
+        self.task = TRAININGS[recipe.task.kind](recipe, self.model, run)
+        self.optimizer_state = self.task.update.state()
+        self.step, self.interval, self.best = 0, Interval(self.task.figures), None
         self.seconds_before, self.began = 0.0, time.perf_counter()
 
     def resume(self) -> None:
@@ -72,27 +69,25 @@ class _Loop:
         self.step, self.best, self.seconds_before = (saved.state[name] for name in ("step", "best", "seconds"))
         if self.best is not None and self.best["step"] == self.step:  # a kill may have come before the link
             checkpoint.point(self.folder.checkpoints, "best", self.step)
-        self.interval = Interval(FIGURES, saved.state["interval"])
+        self.interval = Interval(self.task.figures, saved.state["interval"])
         self.folder.cut_metrics(self.step)
 
     def run_until_done(self, stop: _StopSignals) -> None:
         training = self.recipe.training
-        batches = TrainingBatches(self.recipe)
-        self.validation = validation_programs(self.recipe)
         self.interval_began, self.interval_first_step = time.perf_counter(), self.step
         with tqdm(total=training.steps, initial=self.step, unit="step", disable=not sys.stderr.isatty()) as self.bar:
             while self.step < training.steps and not stop.requested:
-                self.run_step(batches)
+                self.run_step()
         if self.step < training.steps:
             if checkpoint.linked_step(self.folder.checkpoints, "last") != self.step:
                 self.save(is_new_best=False)
             raise Interrupted(f"stopped at step {self.step} of {training.steps}, saved in {self.folder.path}")
 
-    def run_step(self, batches: TrainingBatches) -> None:
+    def run_step(self) -> None:
         """One step and whatever is due after it: metrics, validation, a checkpoint."""
         training = self.recipe.training
         rate = learning_rate(self.recipe.optimizer, self.step, training.steps)
-        figures = self.take_step(batches[self.step], rate)
+        figures = self.task.take_step(self.step, rate)
         self.interval.add(**figures)
         self.step += 1
         self.bar.update()
@@ -107,26 +102,24 @@ class _Loop:
 
     def end_interval(self, rate: float, validate: bool) -> bool:
         """Write the interval's means; True where validation is at its best so far."""
-        row = {"step": self.step, "learning_rate": rate, **self.interval.means(), "validation_exact_match": ""}
-        num_programs = (self.step - self.interval_first_step) * self.recipe.training.batch_size
-        speed = num_programs / (time.perf_counter() - self.interval_began)
-        accuracy = f"values right {row['value_accuracy']:.2%}  ticks {row['mean_ticks']:.2f}"
-        line = f"step {self.step:>6}  loss {row['loss']:.4f}  {accuracy}  {speed:.0f} programs/s"
+        row = {"step": self.step, "learning_rate": rate, **self.interval.means(), **dict.fromkeys(self.task.validated, "")}
+        num_rows = (self.step - self.interval_first_step) * self.recipe.training.batch_size
+        speed = num_rows / (time.perf_counter() - self.interval_began)
         is_new_best = False
         if validate:
-            exact_match = float((self.answer(self.validation).values == state_tracking.true_answers(self.validation)).mean())
-            is_new_best = self.best is None or exact_match >= self.best["exact_match"]
+            score, figures = self.task.validate()
+            is_new_best = self.best is None or score >= self.best["score"]
             if is_new_best:
-                self.best = {"step": self.step, "exact_match": exact_match}
-            row["validation_exact_match"] = exact_match
-            line += f"  validation {exact_match:.1%}"
+                self.best = {"step": self.step, "score": score}
+            row.update(figures)
+        line = f"step {self.step:>6}  {self.task.line(row)}  {speed:.0f} {self.task.rows}/s"
         self.folder.append_metrics(row)
         self.folder.log(line)
         if self.bar.disable:
             print(line, flush=True)
         else:
             self.bar.set_postfix_str(line.split(maxsplit=2)[2])
-        self.interval = Interval(FIGURES)
+        self.interval = Interval(self.task.figures)
         self.interval_began, self.interval_first_step = time.perf_counter(), self.step
         return is_new_best
 

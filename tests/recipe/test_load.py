@@ -111,7 +111,7 @@ def test_rules_between_fields(tmp_path):
         ("base: self.yaml", "goes round in a circle"),
         ("base: 3", "base: expected the name or path of a recipe, got 3"),
         ("name: ../elsewhere", "name: expected letters, digits"),
-        ("task:", "task: expected a section with keys such as family, got nothing"),
+        ("task:", "task: expected a section with keys such as kind, got nothing"),
     ],
 )
 def test_files_that_are_refused(tmp_path, text, words):
@@ -145,7 +145,8 @@ def test_an_unknown_kind_is_reported_with_the_other_errors(tmp_path, kind):
         load(write(tmp_path, "a.yaml", f"seed: many\nmodel: {{kind: {kind}, dim: 64}}"))
     message = str(caught.value)
     assert "2 errors" in message and "seed: expected a whole number, got 'many'" in message
-    assert "model.kind: expected one of state_tracker, transformer, gru, linear_attention, static_slots, got " in message
+    kinds = "state_tracker, transformer, gru, linear_attention, static_slots, state_flow_machine, text_transformer"
+    assert f"model.kind: expected one of {kinds}, got " in message
     assert kind != "transfomer" or "got 'transfomer'; did you mean 'transformer'?" in message
 
 

@@ -20,7 +20,7 @@ def system():
 def run(system, x, lengths=None, state=None):
     lengths = np.full(len(x), x.shape[1]) if lengths is None else lengths
     is_token = (np.arange(x.shape[1]) < lengths[:, None]).astype(np.float32)
-    y, state = system(Tensor(x), Tensor(is_token), system.begin(len(x)) if state is None else state)
+    y, state = system(Tensor(x), Tensor(is_token), ms.mutable(system.begin(len(x)) if state is None else state))
     return y.asnumpy(), state
 
 

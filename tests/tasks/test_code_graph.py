@@ -13,7 +13,8 @@ import pytest
 
 from sfm_ms.tasks.code_graph import GrowingCodeGraph, code_graph
 from sfm_ms.tasks.code_parts import top_level
-from sfm_ms.tasks.code_reader import DEF_USE, EDGE_KINDS, NODE_KINDS
+from sfm_ms.tasks.code_reader import DEF_USE, EDGE_KINDS, NODE_KINDS, VARIABLE
+from sfm_ms.tasks.statements import closing, statement_ends
 
 LIBRARY = sorted(path for path in Path(sysconfig.get_paths()["stdlib"]).rglob("*.py") if "site-packages" not in path.parts)
 
@@ -338,6 +339,127 @@ def test_too_many_nodes():
 def test_characters_that_take_several_bytes():
     source = "ä = 'ü'; ö = ä\n"
     assert [source[a:b] for a, b in zip(*code_graph(source)[2:4], strict=True)] == ["", "ä = 'ü'", "ä = 'ü'", "ö = ä", "ö = ä"]
+
+
+# What a reader knows within functions
+
+
+def named(graph, source, edges, before):
+    """Edges among nodes that are complete with so many logical lines, as what stands for the nodes in any text."""
+    lines = graph.lines(source)
+    keys = [(int(kind), int(start), name) for kind, start, name in zip(graph.kinds, graph.starts, graph.names, strict=True)]
+    return {(keys[a], keys[b], EDGE_KINDS[kind]) for a, b, kind in edges.tolist() if max(lines[a], lines[b]) < before}
+
+
+def known_before(source, end):
+    """The edges of a text that ends here."""
+    text = source[:end] + closing(source[:end])
+    graph = code_graph(text)
+    assert not graph.warnings
+    return named(graph, text, graph.known, len(statement_ends(source[:end])))
+
+
+def check_known(source, num_cuts, rng):
+    graph, ends = code_graph(source), statement_ends(source).tolist()
+    for number in rng.sample(range(len(ends)), min(num_cuts, len(ends))):
+        expected = known_before(source, ends[number])
+        found = named(graph, source, graph.known, number + 1)
+        assert found == expected, (ends[number], found ^ expected)
+
+
+KNOWN = """import os
+total = 0
+def plant(os2):
+    for tree in os2:
+        if total: print(total, size)
+        size = os.size(tree)
+        total = size
+    return total, plant(size), water()
+def water(*, by=os):
+    global total, wet
+    total += by
+    wet = total
+class Tree:
+    os = os
+    def grow(self): return self.grow(), self.count(), os
+    def count(self): return self.grow(), plant, count()
+try: wet = water()
+except total as wet: wet = 2
+else: wet
+finally: wet
+def dry():
+    def sun():
+        nonlocal wet
+        wet = 0
+    wet = sun()
+"""
+
+
+EXPECTED = {
+    "imports": "1 os",
+    "defines": "2 total,3 plant,9 water,11 total,13 Tree,17 wet,18 wet,21 dry",
+    # Only at the end of `plant`, `print` turns out to be a variable of the file, and `total` on line 5 not to be it.
+    "reads": "5 total,6 os,8 plant,9 os,11 total,12 total,14 os,15 os,16 plant,17 water,18 total,19 wet,20 wet",
+    "mutates": "11 total",
+    "calls": "8 3,15 15,16 15,17 9,25 22",
+    "def_use": "1 9,2 18,9 17,17 19,17 20,18 20,3 4,4 6,6 7,6 8,7 8,9 11,11 12,15 15,16 16,22 25",
+    "control": "4 5,5 5,4 6,4 7,17 17,17 18,18 18,17 19,17 20",
+    "contains": "1 1,1 2,1 3,3 4,4 5,5 5,4 6,4 7,3 8,1 9,9 10,9 11,9 12,1 13,13 14,13 15,15 15,13 16,16 16,"
+    "1 17,17 17,17 18,18 18,17 19,17 20,1 21,21 22,22 23,22 24,21 25",
+}
+
+
+def test_known_edges_of_a_source():
+    """Statements and functions by their lines, variables by their names."""
+    graph = code_graph(KNOWN)
+    keys = [str(KNOWN.count("\n", 0, start) + 1) for start in graph.starts]
+    keys = [name if kind == VARIABLE else key for key, name, kind in zip(keys, graph.names, graph.kinds, strict=True)]
+    for number, kind in enumerate(EDGE_KINDS):
+        found = {f"{keys[a]} {keys[b]}" for a, b, k in graph.known.tolist() if k == number}
+        assert found == set(EXPECTED[kind].split(",")), kind
+
+
+CAUSAL = [  # where text further down says something else, or says it of an earlier node
+    "a = b = 0\nmatch a:\n case 1: b\n case c if b.pop(a): a\n case [d, e]: c\nprint(c, d, e)",
+    "def b(): pass\nmatch a:\n case 1: pass\n case c if b(a): pass",
+    "a = 0\ntry: pass\nexcept a: a\nelse: a = b\nfinally: b = a",
+    "a = b = 0\ndef f():\n try: a\n except b: b\n else: a = b = 1",
+    "a = 0\ndef f():\n def g(): return a\n a = 1\n def h(): return a",
+    "a = 0\ndef f():\n def g():\n  nonlocal a\n  a += 1\n a = 1",
+    "a = 0\ndef f():\n a\n global a\n a = 1\n def g(): return a",
+    "class A:\n def f(self): self.g(), self.f(), g()\n def g(self): self.f(), self.g(), g()\ndef g(): A(), g()\ng()",
+    "def f():\n g()\n def g(): g()\n g()\ndef g(): f()",
+    "a = 0\nclass A:\n b = a\n a = a\n @a.c\n def f(a=a): a\n b = a",
+    "while a:\n if b: c = 1\n else: print(c)\n c = 2",
+    "while a and (b := a):\n while c:\n  if c: b\n  else: continue\n  b = c = a\n else: a = b\nelse: a\nb",
+    "a = 0\ndef f(): # c\n  # d\n\n  print(a); a.b = 1\nif a: a; \\\n a\ndef g(): print(a)",
+    "if a: \\\n b = a\n\x0c\ndef f(): \\\n  b\n",
+]
+
+
+@pytest.mark.parametrize("source", [KNOWN, SOURCE, *CAUSAL, *(source for source, _ in FLOWS)])
+def test_known_edges_are_those_of_the_text_before(source):
+    check_known(source.rstrip("\n") + "\n", 100, random.Random(0))
+
+
+def test_known_edges_of_random_functions_are_those_of_the_text_before():
+    for seed in range(150):
+        check_known(random_function(random.Random(seed)) + "\n", 100, random.Random(seed))
+
+
+def test_known_edges_of_the_library_are_those_of_the_text_before():
+    rng = random.Random(2)
+    for source in sources(rng.sample([path for path in LIBRARY if path.stat().st_size < 30_000], 40)):
+        if not code_graph(source).warnings:
+            check_known(source, 6, rng)
+
+
+@pytest.mark.slow
+def test_known_edges_of_much_of_the_library_are_those_of_the_text_before():
+    rng = random.Random(3)
+    for source in sources(path for path in LIBRARY[::3] if path.stat().st_size < 100_000):
+        if not code_graph(source).warnings:
+            check_known(source, 6, rng)
 
 
 def check_library(paths):

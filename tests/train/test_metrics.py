@@ -3,7 +3,7 @@
 import numpy as np
 from mindspore import Tensor
 
-from sfm_ms.data.splits import input_shape
+from sfm_ms.data.input_shape import input_shape
 from sfm_ms.data.splits import test_programs as programs_of_test
 from sfm_ms.models import build
 from sfm_ms.recipe import load

@@ -7,7 +7,7 @@ import numpy as np
 from mindspore import Parameter, Tensor
 
 from sfm_ms.data.batches import Batch, TrainingBatches, in_segments
-from sfm_ms.data.splits import input_shape
+from sfm_ms.data.input_shape import input_shape
 from sfm_ms.models import build
 from sfm_ms.nn.init import normal, table
 from sfm_ms.recipe import load

@@ -1,4 +1,4 @@
-"""Evaluates a run from its checkpoint alone, at every test length, beside readers that need no model."""
+"""State tracking at every test length, beside readers that need no model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from sfm_ms import plots
 from sfm_ms.data.splits import test_programs
+from sfm_ms.evaluate.columns import aligned
 from sfm_ms.models import num_parameters
 from sfm_ms.recipe import Recipe
 from sfm_ms.tasks import state_tracking, trivial_readers
@@ -21,11 +22,7 @@ FIGURES = ("exact_match", "close_match", "majority_class", "window_reader", "bac
 
 
 def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
-    """The results of the run's best checkpoint, also written to results.json and plots/ with the recipe's own lengths.
-
-    With other multipliers, or where the best checkpoint is damaged and another one steps in, they are returned only.
-    Raises RunError or CheckpointError.
-    """
+    """As evaluate/__init__.py says."""
     recipe = run.recipe()
     model, step, is_best = trained.load(run)
     answer = Answerer(model, recipe.training.segment_statements, recipe.evaluation.batch_size)
@@ -65,8 +62,9 @@ def _at_length(answer: Answerer, recipe: Recipe, multiplier: int) -> dict:
     }
 
 
-def table(results: dict, base_operations: int) -> str:
-    """The results as text, one line for each length."""
+def table(results: dict, recipe: Recipe) -> str:
+    """One line for each length."""
+    base_operations = recipe.task.test_base_operations
     windows = list(next(iter(results["window_reader"].values())))
     header = ["length", "operations", "exact", "close", "majority class", *(f"last {lines} lines" for lines in windows), "slice"]
     rows = [header]
@@ -76,8 +74,7 @@ def table(results: dict, base_operations: int) -> str:
         percentages = [f"{figure:.1%}" for figure in figures]
         backward_slice = f"{results['backward_slice'][multiplier]:.1f}"
         rows.append([f"{multiplier}x", str(int(multiplier) * base_operations), *percentages, backward_slice])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return aligned(rows)
 
 
 def _metrics(run: RunFolder) -> list[dict[str, float]]:

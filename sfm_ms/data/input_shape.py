@@ -1,0 +1,22 @@
+"""What a model must know of its task's input before it is built."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sfm_ms.data.readings import NUM_EDGE_KINDS, NUM_STATEMENT_KINDS
+from sfm_ms.data.splits import language
+from sfm_ms.recipe.schema import PythonCodeTask, Recipe
+from sfm_ms.tasks.state_tracking import InputShape
+
+
+class TextShape(NamedTuple):
+    num_tokens: int
+    num_statement_kinds: int = NUM_STATEMENT_KINDS
+    num_edge_kinds: int = NUM_EDGE_KINDS
+
+
+def input_shape(recipe: Recipe) -> InputShape | TextShape:
+    if isinstance(recipe.task, PythonCodeTask):
+        return TextShape(recipe.task.vocabulary)
+    return language(recipe).input_shape()

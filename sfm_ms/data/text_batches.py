@@ -1,0 +1,142 @@
+"""Batches of pieces of text as arrays: of Python files in an order of each epoch's own, and of fresh transcripts of programs.
+
+Shapes: B rows, T tokens, S statements, E edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sfm_ms.data.readings import Piece, Reading, pieces, read_text
+from sfm_ms.data.tokenizer import TextTokenizer
+from sfm_ms.recipe import Recipe, RecipeError
+from sfm_ms.recipe.schema import PythonCodeTask
+from sfm_ms.tasks.python_code import SourceFile, source_files
+from sfm_ms.tasks.transcripts import transcripts
+
+TRAINING, VALIDATION, TEST = 0, 1, 2  # streams of programs that never meet; TEST + multiplier: those of a length
+_ORDER_STREAM = 2**32  # of the random numbers that shuffle an epoch
+
+
+class TextBatch(NamedTuple):
+    """What models take (tokens to edges), and what they should say: `targets`, where code or an answer goes on."""
+
+    tokens_BT: np.ndarray  # int32
+    is_token_BT: np.ndarray  # float32, like all that begins with is_
+    is_end_BT: np.ndarray
+    kinds_BS: np.ndarray  # int32
+    edges_BE3: np.ndarray  # int32: earlier statement, later statement, kind; -1 for the later one where there is none
+    targets_BT: np.ndarray  # int32
+    is_code_BT: np.ndarray
+    is_answer_BT: np.ndarray
+
+
+def tokenizer_of(recipe: Recipe) -> TextTokenizer:
+    """Trained on the recipe's training files."""
+    return TextTokenizer.train((file.text for file in files(recipe.task, "train")), recipe.task.vocabulary)
+
+
+def files(task: PythonCodeTask, split: str) -> list[SourceFile]:
+    try:
+        found = source_files(task.trees, split=split, held_out=task.held_out)
+    except ValueError as error:
+        raise RecipeError(f"task.{error}") from error
+    return found[: task.train_files] if split == "train" and task.train_files else found
+
+
+def code_readings(task: PythonCodeTask, tokenizer: TextTokenizer, split: str) -> list[Reading]:
+    return [read_text(file.text, tokenizer, task.edges_per_statement) for file in files(task, split)]
+
+
+def program_readings(recipe: Recipe, tokenizer: TextTokenizer, stream: int, indices: Iterable[int], multiplier: int = 0):
+    """Of the training lengths, or of exactly test_base_operations x multiplier operations and with the last question only."""
+    programs = recipe.task.programs
+    exactly = multiplier * programs.test_base_operations
+    shortest, longest = (exactly, exactly) if multiplier else (programs.min_operations, programs.max_operations)
+    texts = transcripts(
+        programs.modulus,
+        programs.num_variables,
+        recipe.seed,
+        stream,
+        np.array(indices),
+        shortest,
+        longest,
+        0.0 if multiplier else programs.question_share,
+    )
+    return [read_text(text, tokenizer, recipe.task.edges_per_statement, answers) for text, answers in texts]
+
+
+class TextBatches:
+    """Batch of step s, for any s. The first rows are programs, as many as the recipe's share; the others are pieces of code."""
+
+    def __init__(self, recipe: Recipe, tokenizer: TextTokenizer):
+        self.recipe, self.tokenizer = recipe, tokenizer
+        task, batch_size = recipe.task, recipe.training.batch_size
+        self.num_programs = round(task.program_share * batch_size)
+        self.num_code = batch_size - self.num_programs
+        readings = code_readings(task, tokenizer, "train") if self.num_code else []
+        self.pieces = [(r, piece) for r in readings for piece in pieces(r, task.window_tokens, task.window_statements)]
+        self.epoch, self.order = -1, np.empty(0, int)
+
+    def __getitem__(self, step: int) -> TextBatch:
+        indices = range(step * self.num_programs, (step + 1) * self.num_programs)
+        programs = program_readings(self.recipe, self.tokenizer, TRAINING, indices) if self.num_programs else []
+        task = self.recipe.task
+        rows = [(r, pieces(r, task.window_tokens, task.window_statements)[0]) for r in programs]
+        rows += [self.pieces[self._place(step * self.num_code + row)] for row in range(self.num_code)]
+        return as_batch(rows, task.window_tokens, task.window_statements, task.edges_per_statement)
+
+    def _place(self, count: int) -> int:
+        """The piece that is number `count` of all that are ever read."""
+        epoch, place = divmod(count, len(self.pieces))
+        if epoch != self.epoch:
+            generator = np.random.Generator(np.random.Philox(key=[self.recipe.seed, _ORDER_STREAM], counter=[0, 0, 0, epoch]))
+            self.epoch, self.order = epoch, generator.permutation(len(self.pieces))
+        return self.order[place]
+
+
+def as_batch(
+    rows: Sequence[tuple[Reading, Piece]],
+    num_tokens: int,
+    num_statements: int,
+    edges_per_statement: int,
+    is_continued: bool = False,
+) -> TextBatch:
+    """The pieces side by side. Statements are counted from the piece's own first one, or, where the state of earlier pieces goes
+    on into this one, from the text's."""
+    num_rows = len(rows)
+    batch = TextBatch(
+        np.zeros((num_rows, num_tokens), np.int32),
+        np.zeros((num_rows, num_tokens), np.float32),
+        np.zeros((num_rows, num_tokens), np.float32),
+        np.zeros((num_rows, num_statements), np.int32),
+        np.full((num_rows, num_statements * edges_per_statement, 3), (0, -1, 0), np.int32),
+        np.zeros((num_rows, num_tokens), np.int32),
+        np.zeros((num_rows, num_tokens), np.float32),
+        np.zeros((num_rows, num_tokens), np.float32),
+    )
+    for row, (reading, piece) in enumerate(rows):
+        span = slice(piece.first, piece.first + piece.num_tokens)
+        batch.tokens_BT[row, : piece.num_tokens] = reading.tokens[span]
+        batch.is_token_BT[row, : piece.num_tokens] = 1
+        batch.is_end_BT[row, : piece.num_tokens] = reading.is_end[span]
+        batch.kinds_BS[row, : piece.num_statements] = reading.kinds[piece.first_statement :][: piece.num_statements]
+        batch.targets_BT[row, : piece.num_tokens] = reading.tokens[piece.first + 1 :][: piece.num_tokens]
+        is_program = reading.is_answer.any()
+        batch.is_code_BT[row, : piece.num_tokens] = not is_program
+        batch.is_answer_BT[row, : piece.num_tokens] = reading.is_answer[span]
+        edges = edges_of(reading, piece, is_continued)
+        batch.edges_BE3[row, : len(edges)] = edges
+    return batch
+
+
+def edges_of(reading: Reading, piece: Piece, is_continued: bool) -> np.ndarray:
+    first, last = np.searchsorted(reading.edges[:, 1], (piece.first_statement, piece.first_statement + piece.num_statements))
+    edges = reading.edges[first:last]
+    if is_continued:
+        return edges
+    edges = edges[edges[:, 0] >= piece.first_statement]
+    return edges - np.array([piece.first_statement, piece.first_statement, 0], np.int32)

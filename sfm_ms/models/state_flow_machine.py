@@ -1,0 +1,167 @@
+"""The State-Flow Machine: a language model whose Perception system, layer by layer, exchanges with three others.
+
+    tokens -> embedding -> [two layers of Perception -> exchange] x L / 2 -> norm -> logits
+
+An exchange (systems/bridge.py) takes the tokens' statements into the shared space, where Structure adds what the code graph knows
+of them; the first exchange runs Execution, so that all later layers can ask for results; the last one runs Meta, which has heard
+all others by then. Each system can be left out; without all three the model is its Perception system.
+
+Shapes: B rows, T tokens, S statements that a piece of text completes, E edges, D width of tokens, C of the shared space, Y tokens
+in the vocabulary.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import nn, ops
+
+from sfm_ms.nn.cost import Cost, cost, total
+from sfm_ms.nn.linear import num_operands, num_products
+from sfm_ms.nn.statement_places import places
+from sfm_ms.nn.verification import VerificationHead
+from sfm_ms.nn.vocabulary import Vocabulary
+from sfm_ms.recipe.schema import StateFlowMachineModel
+from sfm_ms.systems.bridge import CrossSystemBridge
+from sfm_ms.systems.execution import ExecutionSystem, SlotReader
+from sfm_ms.systems.meta import MetaSystem
+from sfm_ms.systems.perception import PerceptionSystem
+from sfm_ms.systems.structure import StructureSystem
+
+LAYERS_BETWEEN_EXCHANGES = 2
+
+
+class StateFlowMachine(nn.Cell):
+    """(tokens (B, T) int32, is_token (B, T), is_end (B, T), kinds (B, S) int32, edges (B, E, 3) int32, *state)
+    -> (logits (B, T, Y), hidden (B, T, D), ticks (B, S), *state)
+
+    is_token: 1, and 0 for the padding at a row's end; is_end: 1 at tokens that complete a statement, S of them at most. kinds and
+    edges: of the statements, as data/readings.py has them; edges name statements by their number in the text. hidden: what the
+    logits are made of, for `verdict`. ticks: expected number that Execution takes; 1 without it. `begin` makes the state of
+    texts that begin; a text may be cut into pieces anywhere. `shape` is the task's TextShape.
+    """
+
+    carries_state = True
+
+    def __init__(self, config: StateFlowMachineModel, shape, seed: int):
+        super().__init__()
+        rngs = [np.random.default_rng([seed, system]) for system in range(4)]  # a system is the same without the others
+        self.vocabulary = Vocabulary(shape.num_tokens, config.dim, rngs[0])
+        num_stages = config.num_layers // LAYERS_BETWEEN_EXCHANGES
+        layers = (config.dim, LAYERS_BETWEEN_EXCHANGES, config.num_heads, rngs[0])
+        self.stages = nn.CellList([PerceptionSystem(*layers) for _ in range(num_stages)])
+        has_others = config.structure or config.execution or config.meta
+        places = [(stage == 0, stage == num_stages - 1) for stage in range(num_stages)] if has_others else []
+        self.exchanges = nn.CellList([Exchange(config, shape, is_first, is_last, rngs) for is_first, is_last in places])
+        self.verification = VerificationHead(2 * config.dim, NUM_FEATURES, rngs[3]) if config.meta else None
+        self.num_stages, self.has_others = num_stages, has_others
+        self.state_sizes = [len(part.begin(1)) for part in (*self.stages, *self.exchanges)]
+
+    def construct(self, tokens_BT, is_token_BT, is_end_BT, kinds_BS, edges_BE3, *state):
+        seen = places(is_token_BT, is_end_BT, kinds_BS.shape[1])
+        x_BTD, said, writes, ticks_BS = self.vocabulary.embed(tokens_BT), 0, None, ops.ones(kinds_BS.shape)
+        after, after_exchanges, first = (), (), sum(self.state_sizes[: self.num_stages])
+        for stage in range(self.num_stages):
+            start, size = len(after), self.state_sizes[stage]
+            x_BTD, state_of_stage = self.stages[stage](x_BTD, is_token_BT, state[start : start + size])
+            after += state_of_stage
+            if self.has_others:
+                start, size = first + len(after_exchanges), self.state_sizes[self.num_stages + stage]
+                x_BTD, said, writes, ticks_BS, state_of_exchange = self.exchanges[stage](
+                    x_BTD, seen, kinds_BS, edges_BE3, said, writes, ticks_BS, state[start : start + size]
+                )
+                after_exchanges += state_of_exchange
+        return (self.vocabulary(x_BTD), x_BTD, ticks_BS, *after, *after_exchanges)
+
+    def verdict(self, hidden_BTD, logits_BTY, candidate_BT):
+        """Logit of the chance that a candidate for the next token is right, (B, T); 0 without Meta."""
+        if self.verification is None:
+            return ops.zeros(candidate_BT.shape)
+        embedded_BTD = ops.stop_gradient(self.vocabulary.embed(candidate_BT))
+        return self.verification(ops.concat((hidden_BTD, embedded_BTD), 2), features(logits_BTY, candidate_BT))
+
+    def costs(self, num_tokens: int, num_statements: int, num_edges: int) -> dict[str, Cost]:
+        """Of each system, for one piece of text of so many tokens, statements and edges."""
+        costs = {"vocabulary": [cost(self.vocabulary, self.vocabulary.flops(num_tokens))]}
+        costs["perception"] = [cost(stage, stage.flops(num_tokens)) for stage in self.stages]
+        for exchange in self.exchanges:
+            for name, of_system in exchange.costs(num_tokens, num_statements, num_edges):
+                costs.setdefault(name, []).append(of_system)
+        if self.verification is not None:
+            costs["meta"].append(cost(self.verification, 2 * num_tokens * num_products(self.verification)))
+        return {name: total(parts) for name, parts in costs.items()}
+
+    def activations(self, num_tokens: int, num_statements: int) -> int:
+        """Numbers the backward pass keeps for one piece of text: the operands of every product, and the logits."""
+        of_token = num_operands(self.stages) + num_operands(self.exchanges) + self.vocabulary.num_tokens
+        return num_tokens * of_token + num_statements * num_operands(self.exchanges)
+
+    def begin(self, num_rows: int) -> tuple:
+        """The state of `num_rows` texts before their first token."""
+        return tuple(part for system in (*self.stages, *self.exchanges) for part in system.begin(num_rows))
+
+
+NUM_FEATURES = 2
+
+
+def features(logits_BTY, candidate_BT):
+    """What the model's own probabilities say: the logarithm of the candidate's, and the entropy of all, (B, T, 2)."""
+    log_probabilities = ops.log_softmax(ops.stop_gradient(logits_BTY), -1)
+    entropy_BT1 = -(ops.exp(log_probabilities) * log_probabilities).sum(-1, keepdims=True)
+    return ops.concat((ops.gather_elements(log_probabilities, 2, candidate_BT.expand_dims(2)), entropy_BT1), 2)
+
+
+class Exchange(nn.Cell):
+    """(x, seen, kinds, edges, said, writes, ticks, state) -> (x, said, writes, ticks, state): the systems' turns at one bridge.
+
+    `seen` is what nn/statement_places.py makes of a piece, `said` what earlier exchanges said of its statements, `writes` what
+    Execution has written to its slots.
+    """
+
+    def __init__(self, config: StateFlowMachineModel, shape, is_first: bool, is_last: bool, rngs):
+        super().__init__()
+        dim, shared_dim = config.dim, config.shared_dim
+        self.bridge = CrossSystemBridge(dim, shared_dim, config.slot_dim if config.execution else 0, rngs[0])
+        self.structure = self.execution = self.reader = self.meta = None
+        if config.structure:
+            kinds = (shape.num_statement_kinds, shape.num_edge_kinds)
+            self.structure = StructureSystem(shared_dim, 1, config.structure_heads, config.max_nodes, *kinds, rngs[1])
+        if config.execution:
+            self.reader = SlotReader(dim, config.num_slots, config.slot_dim, rngs[2])
+        if config.execution and is_first:
+            halts = config.halting == "learned"
+            self.execution = ExecutionSystem(shared_dim, config.num_slots, config.slot_dim, config.max_ticks, rngs[2], halts)
+        if config.meta and is_last:
+            self.meta = MetaSystem(shared_dim, config.meta_heads, config.num_hypotheses, config.stack_depth, rngs[3])
+
+    def construct(self, x_BTD, seen, kinds_BS, edges_BE3, said, writes, ticks_BS, state):
+        member_BRT, is_unfinished_BR, hears_BTR, end_BTS, is_statement_BS = seen
+        told_BSC, sums = self.bridge.tell(x_BTD, member_BRT, is_unfinished_BR, state[0])
+        said_BSC, rest, after = said + told_BSC, state[2:], ()
+        if self.structure is not None:
+            said_BSC, of_structure = self.structure(said_BSC, is_statement_BS, kinds_BS, edges_BE3, rest[:2])
+            rest, after = rest[2:], of_structure
+        if self.execution is not None:
+            result_BSC, writes, ticks_BS, slots_BNV = self.execution(said_BSC, is_statement_BS, rest[0])
+            said_BSC, rest, after = said_BSC + result_BSC, rest[1:], (*after, slots_BNV)
+        if self.meta is not None:
+            thought_BSC, of_meta = self.meta(said_BSC, is_statement_BS, rest)
+            said_BSC, after = said_BSC + thought_BSC, (*after, *of_meta)
+        held_BTV = None if self.reader is None else self.reader(x_BTD, end_BTS, writes)
+        x_BTD, before = self.bridge(x_BTD, said_BSC, state[1], hears_BTR, held_BTV)
+        return x_BTD, said_BSC, writes, ticks_BS, (sums, before, *after)
+
+    def costs(self, num_tokens: int, num_statements: int, num_edges: int) -> list[tuple[str, Cost]]:
+        costs = [("bridge", cost(self.bridge, self.bridge.flops(num_tokens, num_statements)))]
+        if self.structure is not None:
+            costs.append(("structure", cost(self.structure, self.structure.flops(num_statements, num_edges))))
+        if self.execution is not None:
+            costs.append(("execution", cost(self.execution, self.execution.flops(num_statements))))
+        if self.reader is not None:
+            costs.append(("execution", cost(self.reader, self.reader.flops(num_tokens))))
+        if self.meta is not None:
+            costs.append(("meta", cost(self.meta, self.meta.flops(num_statements))))
+        return costs
+
+    def begin(self, num_rows: int) -> tuple:
+        systems = [system for system in (self.structure, self.execution, self.meta) if system is not None]
+        return (*self.bridge.begin(num_rows), *(part for system in systems for part in system.begin(num_rows)))

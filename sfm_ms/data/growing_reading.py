@@ -43,12 +43,10 @@ class GrowingReading:
         if not self.scanner.feed(text):
             return None
         self.num_statements += 1
-        num_characters = len(self.graph.source) + len(self.new)
-        self.graph.append(self.new)
-        added = closing(self.graph.source[self.graph.last.start :])
-        self.graph.append(added)
+        complete = self.text
+        self.graph.append(self.new + closing(complete[self.graph.last.start :]))
         kinds, edges = statement_graph(self.graph.graph(), self.graph.source, self.num_statements, self.edges_per_statement)
-        self.graph.shorten(num_characters)
+        self.graph.shorten(len(complete))
         self.new = ""
         number = self.num_statements - 1
         return Statement(number, int(kinds[number]), edges[edges[:, 1] == number])

@@ -47,8 +47,10 @@ def files(task: PythonCodeTask, split: str) -> list[SourceFile]:
     return found[: task.train_files] if split == "train" and task.train_files else found
 
 
-def code_readings(task: PythonCodeTask, tokenizer: TextTokenizer, split: str) -> list[Reading]:
-    return [read_text(file.text, tokenizer, task.edges_per_statement) for file in files(task, split)]
+def code_pieces(task: PythonCodeTask, tokenizer: TextTokenizer, split: str) -> list[tuple[Reading, Piece]]:
+    """All pieces of the split's files, each with its text."""
+    readings = (read_text(file.text, tokenizer, task.edges_per_statement) for file in files(task, split))
+    return [(r, piece) for r in readings for piece in pieces(r, task.window_tokens, task.window_statements)]
 
 
 def program_readings(recipe: Recipe, tokenizer: TextTokenizer, stream: int, indices: Iterable[int], multiplier: int = 0):
@@ -77,8 +79,7 @@ class TextBatches:
         task, batch_size = recipe.task, recipe.training.batch_size
         self.num_programs = round(task.program_share * batch_size)
         self.num_code = batch_size - self.num_programs
-        readings = code_readings(task, tokenizer, "train") if self.num_code else []
-        self.pieces = [(r, piece) for r in readings for piece in pieces(r, task.window_tokens, task.window_statements)]
+        self.pieces = code_pieces(task, tokenizer, "train") if self.num_code else []
         self.epoch, self.order = -1, np.empty(0, int)
 
     def __getitem__(self, step: int) -> TextBatch:

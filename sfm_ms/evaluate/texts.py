@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from sfm_ms.data.readings import Reading, pieces
-from sfm_ms.data.text_batches import TEST, code_readings, program_readings
+from sfm_ms.data.readings import Reading
+from sfm_ms.data.text_batches import TEST, code_pieces, program_readings
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.evaluate.columns import aligned
 from sfm_ms.models import num_parameters
@@ -30,8 +30,7 @@ def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
     reader, tokenizer = TextReader(model, recipe), TextTokenizer.load(run.tokenizer_file)
     results: dict = {"num_parameters": num_parameters(model), "step": step, "seeds": [recipe.seed]}
     if multipliers is None and task.program_share < 1:
-        readings = code_readings(task, tokenizer, "test")
-        rows = [(reading, piece) for reading in readings for piece in pieces(reading, task.window_tokens, task.window_statements)]
+        rows = code_pieces(task, tokenizer, "test")
         results["bits_per_byte"] = bits_per_byte(reader, rows, tokenizer.bytes_of_tokens())
     results.update({name: {} for name in FIGURES})
     lengths = task.programs.test_multipliers if multipliers is None else tuple(multipliers)

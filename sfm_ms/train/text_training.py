@@ -6,8 +6,8 @@ import functools
 
 from mindspore import nn
 
-from sfm_ms.data.readings import Piece, Reading, pieces
-from sfm_ms.data.text_batches import VALIDATION, TextBatches, code_readings, program_readings, tokenizer_of
+from sfm_ms.data.readings import Piece, Reading
+from sfm_ms.data.text_batches import VALIDATION, TextBatches, code_pieces, program_readings, tokenizer_of
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.recipe import Recipe
 from sfm_ms.train.run_folder import RunFolder
@@ -33,8 +33,7 @@ class TextTraining:
     def validation(self) -> tuple[list[tuple[Reading, Piece]], list[Reading]]:
         """Pieces of code, evenly spread over the files, and programs."""
         task = self.recipe.task
-        readings = code_readings(task, self.tokenizer, "valid") if task.program_share < 1 else []
-        rows = [(reading, piece) for reading in readings for piece in pieces(reading, task.window_tokens, task.window_statements)]
+        rows = code_pieces(task, self.tokenizer, "valid") if task.program_share < 1 else []
         spread = rows[:: max(1, len(rows) // task.validation_pieces)][: task.validation_pieces]
         indices = range(task.programs.validation_programs if task.program_share > 0 else 0)
         return spread, program_readings(self.recipe, self.tokenizer, VALIDATION, indices)

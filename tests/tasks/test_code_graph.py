@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import ast
 import random
-import sysconfig
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from library import LIBRARY, sources
 
 from sfm_ms.tasks.code_graph import GrowingCodeGraph, code_graph
 from sfm_ms.tasks.code_parts import top_level
 from sfm_ms.tasks.code_reader import DEF_USE, EDGE_KINDS, NODE_KINDS, VARIABLE
 from sfm_ms.tasks.statements import closing, statement_ends
-
-LIBRARY = sorted(path for path in Path(sysconfig.get_paths()["stdlib"]).rglob("*.py") if "site-packages" not in path.parts)
-
-
-def sources(paths):
-    for path in paths:
-        try:
-            yield path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:  # tests of the parser
-            continue
 
 
 def edges(source, kind):

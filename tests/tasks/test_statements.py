@@ -5,25 +5,14 @@ from __future__ import annotations
 import ast
 import io
 import random
-import sysconfig
 import time
 import tokenize
 from itertools import accumulate, pairwise
-from pathlib import Path
 
 import pytest
+from library import LIBRARY, sources
 
 from sfm_ms.tasks.statements import StatementScanner, closing, statement_ends
-
-LIBRARY = sorted(path for path in Path(sysconfig.get_paths()["stdlib"]).rglob("*.py") if "site-packages" not in path.parts)
-
-
-def sources(paths):
-    for path in paths:
-        try:
-            yield path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:  # tests of the parser
-            continue
 
 
 def tokenized(source):

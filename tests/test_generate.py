@@ -28,7 +28,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def generator(tokenizer):
-    sizes = {"dim": 16, "num_heads": 2, "shared_dim": 16, "num_slots": 4, "slot_dim": 4, "max_ticks": 1}
+    sizes = {"dim": 16, "num_heads": 2, "shared_dim": 16, "num_slots": 4, "slot_dim": 16, "max_ticks": 1}
     config = StateFlowMachineModel(**sizes, structure_heads=2, meta_heads=2, num_hypotheses=2, stack_depth=2, max_nodes=20)
     model = StateFlowMachine(config, TextShape(tokenizer.vocabulary), seed=0)
     model.exchanges[0].bridge.gain_D.set_data(Tensor(np.ones(16, np.float32)))

@@ -53,20 +53,43 @@ def code_pieces(task: PythonCodeTask, tokenizer: TextTokenizer, split: str) -> l
     return [(r, piece) for r in readings for piece in pieces(r, task.window_tokens, task.window_statements)]
 
 
-def program_readings(recipe: Recipe, tokenizer: TextTokenizer, stream: int, indices: Iterable[int], multiplier: int = 0):
-    """Of the training lengths, or of exactly test_base_operations x multiplier operations and with the last question only."""
+def training_programs(recipe: Recipe, tokenizer: TextTokenizer, indices: Iterable[int], max_operations: int) -> list[Reading]:
     programs = recipe.task.programs
-    exactly = multiplier * programs.test_base_operations
-    shortest, longest = (exactly, exactly) if multiplier else (programs.min_operations, programs.max_operations)
+    operations = programs.min_operations, max_operations
+    return _program_readings(recipe, tokenizer, TRAINING, indices, *operations, programs.question_share)
+
+
+def held_out_programs(recipe: Recipe, tokenizer: TextTokenizer, multiplier: int | None = None) -> list[Reading]:
+    """Bare programs: for the test exactly test_base_operations x multiplier operations long, for validation as in training."""
+    programs = recipe.task.programs
+    if multiplier is None:
+        stream, number = VALIDATION, programs.validation_programs
+        operations = programs.min_operations, programs.max_operations
+    else:
+        stream, number = TEST + multiplier, programs.test_programs
+        operations = (multiplier * programs.test_base_operations,) * 2
+    return _program_readings(recipe, tokenizer, stream, range(number), *operations, None)
+
+
+def _program_readings(
+    recipe: Recipe,
+    tokenizer: TextTokenizer,
+    stream: int,
+    indices: Iterable[int],
+    min_operations: int,
+    max_operations: int,
+    question_share: float | None,
+) -> list[Reading]:
+    programs = recipe.task.programs
     texts = transcripts(
         programs.modulus,
         programs.num_variables,
         recipe.seed,
         stream,
         np.array(indices),
-        shortest,
-        longest,
-        0.0 if multiplier else programs.question_share,
+        min_operations,
+        max_operations,
+        question_share,
     )
     return [read_text(text, tokenizer, recipe.task.edges_per_statement, answers) for text, answers in texts]
 
@@ -84,11 +107,19 @@ class TextBatches:
 
     def __getitem__(self, step: int) -> TextBatch:
         indices = range(step * self.num_programs, (step + 1) * self.num_programs)
-        programs = program_readings(self.recipe, self.tokenizer, TRAINING, indices) if self.num_programs else []
         task = self.recipe.task
+        programs = training_programs(self.recipe, self.tokenizer, indices, self.max_operations(step)) if self.num_programs else []
         rows = [(r, pieces(r, task.window_tokens, task.window_statements)[0]) for r in programs]
         rows += [self.pieces[self._place(step * self.num_code + row)] for row in range(self.num_code)]
         return as_batch(rows, task.window_tokens, task.window_statements, task.edges_per_statement)
+
+    def max_operations(self, step: int) -> int:
+        """Of the programs of a step: ever more over the curriculum."""
+        programs = self.recipe.task.programs
+        if step >= programs.curriculum_steps:
+            return programs.max_operations
+        choices = programs.max_operations - programs.min_operations + 1
+        return programs.min_operations + choices * step // programs.curriculum_steps
 
     def _place(self, count: int) -> int:
         """The piece that is number `count` of all that are ever read."""

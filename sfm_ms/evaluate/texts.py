@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from sfm_ms.data.readings import Reading
-from sfm_ms.data.text_batches import TEST, code_pieces, program_readings
+from sfm_ms.data.text_batches import code_pieces, held_out_programs
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.evaluate.columns import aligned
 from sfm_ms.models import num_parameters
@@ -35,7 +35,7 @@ def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
     results.update({name: {} for name in FIGURES})
     lengths = task.programs.test_multipliers if multipliers is None else tuple(multipliers)
     for multiplier in lengths if task.program_share > 0 else ():
-        programs = program_readings(recipe, tokenizer, TEST + multiplier, range(task.programs.test_programs), multiplier)
+        programs = held_out_programs(recipe, tokenizer, multiplier)
         for name, figure in figures(programs, reader.answers(programs)).items():
             results[name][str(multiplier)] = figure
     if multipliers is None and is_best:

@@ -58,7 +58,7 @@ class StateFlowMachine(nn.Cell):
 
     def construct(self, tokens_BT, is_token_BT, is_end_BT, kinds_BS, edges_BE3, *state):
         seen = places(is_token_BT, is_end_BT, kinds_BS.shape[1])
-        x_BTD, said, writes, ticks_BS = self.vocabulary.embed(tokens_BT), 0, None, ops.ones(kinds_BS.shape)
+        x_BTD, said, slots_BRNV, ticks_BS = self.vocabulary.embed(tokens_BT), 0, None, ops.ones(kinds_BS.shape)
         after, after_exchanges, first = (), (), sum(self.state_sizes[: self.num_stages])
         for stage in range(self.num_stages):
             start, size = len(after), self.state_sizes[stage]
@@ -66,8 +66,8 @@ class StateFlowMachine(nn.Cell):
             after += state_of_stage
             if self.has_others:
                 start, size = first + len(after_exchanges), self.state_sizes[self.num_stages + stage]
-                x_BTD, said, writes, ticks_BS, state_of_exchange = self.exchanges[stage](
-                    x_BTD, seen, kinds_BS, edges_BE3, said, writes, ticks_BS, state[start : start + size]
+                x_BTD, said, slots_BRNV, ticks_BS, state_of_exchange = self.exchanges[stage](
+                    x_BTD, seen, kinds_BS, edges_BE3, said, slots_BRNV, ticks_BS, state[start : start + size]
                 )
                 after_exchanges += state_of_exchange
         return (self.vocabulary(x_BTD), x_BTD, ticks_BS, *after, *after_exchanges)
@@ -111,10 +111,10 @@ def features(logits_BTY, candidate_BT):
 
 
 class Exchange(nn.Cell):
-    """(x, seen, kinds, edges, said, writes, ticks, state) -> (x, said, writes, ticks, state): the systems' turns at one bridge.
+    """(x, seen, kinds, edges, said, slots, ticks, state) -> (x, said, slots, ticks, state): the systems' turns at one bridge.
 
-    `seen` is what nn/statement_places.py makes of a piece, `said` what earlier exchanges said of its statements, `writes` what
-    Execution has written to its slots.
+    `seen` is what nn/statement_places.py makes of a piece, `said` what earlier exchanges said of its statements, `slots` those of
+    Execution, before the piece and after each of its statements.
     """
 
     def __init__(self, config: StateFlowMachineModel, shape, is_first: bool, is_last: bool, rngs):
@@ -133,22 +133,23 @@ class Exchange(nn.Cell):
         if config.meta and is_last:
             self.meta = MetaSystem(shared_dim, config.meta_heads, config.num_hypotheses, config.stack_depth, rngs[3])
 
-    def construct(self, x_BTD, seen, kinds_BS, edges_BE3, said, writes, ticks_BS, state):
-        member_BRT, is_unfinished_BR, hears_BTR, end_BTS, is_statement_BS = seen
+    def construct(self, x_BTD, seen, kinds_BS, edges_BE3, said, slots_BRNV, ticks_BS, state):
+        member_BRT, is_unfinished_BR, hears_BTR, is_statement_BS = seen
         told_BSC, sums = self.bridge.tell(x_BTD, member_BRT, is_unfinished_BR, state[0])
         said_BSC, rest, after = said + told_BSC, state[2:], ()
         if self.structure is not None:
             said_BSC, of_structure = self.structure(said_BSC, is_statement_BS, kinds_BS, edges_BE3, rest[:2])
             rest, after = rest[2:], of_structure
         if self.execution is not None:
-            result_BSC, writes, ticks_BS, slots_BNV = self.execution(said_BSC, is_statement_BS, rest[0])
+            result_BSC, ticks_BS, states_BSNV, slots_BNV = self.execution(said_BSC, is_statement_BS, rest[0])
+            slots_BRNV = ops.concat((rest[0].expand_dims(1), states_BSNV), 1)
             said_BSC, rest, after = said_BSC + result_BSC, rest[1:], (*after, slots_BNV)
         if self.meta is not None:
             thought_BSC, of_meta = self.meta(said_BSC, is_statement_BS, rest)
             said_BSC, after = said_BSC + thought_BSC, (*after, *of_meta)
-        held_BTV = None if self.reader is None else self.reader(x_BTD, end_BTS, writes)
+        held_BTV = None if self.reader is None else self.reader(x_BTD, hears_BTR, slots_BRNV)
         x_BTD, before = self.bridge(x_BTD, said_BSC, state[1], hears_BTR, held_BTV)
-        return x_BTD, said_BSC, writes, ticks_BS, (sums, before, *after)
+        return x_BTD, said_BSC, slots_BRNV, ticks_BS, (sums, before, *after)
 
     def costs(self, num_tokens: int, num_statements: int, num_edges: int) -> list[tuple[str, Cost]]:
         costs = [("bridge", cost(self.bridge, self.bridge.flops(num_tokens, num_statements)))]
@@ -157,7 +158,7 @@ class Exchange(nn.Cell):
         if self.execution is not None:
             costs.append(("execution", cost(self.execution, self.execution.flops(num_statements))))
         if self.reader is not None:
-            costs.append(("execution", cost(self.reader, self.reader.flops(num_tokens))))
+            costs.append(("execution", cost(self.reader, self.reader.flops(num_tokens, num_statements))))
         if self.meta is not None:
             costs.append(("meta", cost(self.meta, self.meta.flops(num_statements))))
         return costs

@@ -80,6 +80,7 @@ class ExecutedPrograms:
     modulus: Annotated[int, Range(2, 101)] = 10
     min_operations: Count = 2
     max_operations: Count = 10
+    curriculum_steps: Annotated[int, Range(0)] = 0  # until training programs reach max_operations, growing from min_operations
     question_share: Fraction = 0.3  # of the operations of a training program that a printed value follows
     validation_programs: Count = 200
     test_programs: Count = 1_000  # at every test length
@@ -197,7 +198,7 @@ class StateFlowMachineModel:
     structure_heads: Count = 4
     max_nodes: Count = 256  # statements of a text that Structure remembers
     num_slots: Annotated[int, Range(2)] = 64
-    slot_dim: Count = 128
+    slot_dim: Count = 128  # a multiple of 16: symbols of 16 choices each
     max_ticks: Annotated[int, Range(1, 8)] = 2
     halting: Literal["learned", "fixed"] = "learned"
     meta_heads: Count = 4
@@ -214,6 +215,8 @@ class StateFlowMachineModel:
         for name in ("structure_heads", "meta_heads"):
             if self.shared_dim % getattr(self, name):
                 yield name, f"expected a divisor of shared_dim = {self.shared_dim}, got {getattr(self, name)}"
+        if self.execution and self.slot_dim % 16:
+            yield "slot_dim", f"expected a multiple of 16, got {self.slot_dim}"
         if self.shared_dim % 8:
             yield "shared_dim", f"expected a multiple of 8, got {self.shared_dim}"
 

@@ -1,17 +1,18 @@
 """System 2, execution: runs the statements of a text one after the other over a bank of slots.
 
-A statement asks the slots for what its names hold, computes with it for a few ticks, each tick asking anew, decides by itself
-when it halts, and writes its result by the gated delta rule (nn/slot_bank.py):
+A statement computes for a few ticks and decides by itself when it halts. Each tick asks the slots for what names hold, and writes
+a result by the gated delta rule (nn/slot_bank.py):
 
     tick    r = S^T keys(h)        h <- h + (silu([n, r] A) * ([n, r] B)) C        n = norm(h)
     write   S <- a (I - beta k k^T) S + beta k v^T        beta in [0, 2]        a = cos(angle) in [-1, 1]
 
-Keys are softmax distributions over the slots, scaled to length 1, so one sees which slot a statement reads and writes. A write's
-eigenvalues, a and a (1 - beta), lie in [-1, 1], signs included (Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs").
-As all writes are known then, the tokens read at once what the slots hold after the last statement that is complete with them.
+Keys are softmax distributions over the slots, scaled to length 1, so one sees which slot a tick reads and writes. A value is made
+of symbols, each a softmax distribution too: results are chosen anew at every write, so errors do not pile up along a text. A
+write's eigenvalues, a and a (1 - beta), lie in [-1, 1], signs included (Grazzi et al. 2025, "Unlocking State-Tracking in Linear
+RNNs"); two ticks can swap what two slots hold.
 
 Shapes: B rows, T tokens, S statements, J ticks, C width of a statement, D width of a token, N slots, V width of a slot, R reads a
-tick, U products.
+tick, U products, P = S + 1 places.
 """
 
 from __future__ import annotations
@@ -24,19 +25,18 @@ from sfm_ms.nn.halting import tick_probabilities
 from sfm_ms.nn.init import normal, zeros
 from sfm_ms.nn.norm import RmsNorm
 from sfm_ms.nn.slot_bank import read, unit_keys, write
-from sfm_ms.ops.gated_delta_rule import GatedDeltaRule
 
 NUM_READS = 4
+SYMBOL_CHOICES = 16  # numbers of a slot that are the chances of one symbol
 ADDRESS_STD = 4.0  # of the logits over slots in a fresh model: names begin with slots of their own
 INITIAL_HALT = -1.0  # logit: most statements begin with all their ticks, as what does not run does not learn
-SMALLEST_DECAY = 1e-4  # below it a sign has no logarithm
 
 
 class ExecutionSystem(nn.Cell):
-    """(statements (B, S, C), is_statement (B, S), slots (B, N, V)) -> (y (B, S, C), writes, ticks (B, S), slots).
+    """(statements (B, S, C), is_statement (B, S), slots (B, N, V)) -> (y (B, S, C), ticks (B, S), states (B, S, N, V), slots).
 
-    writes: keys (B, S, N), values (B, S, V), betas and decays (B, S, 1) and the slots before: with them a SlotReader tells what
-    the slots hold. The expected ticks of padding are 1. ValueError: an argument out of range.
+    ticks: the expected number, 1 for padding. states: the slots after each statement. slots: after all of them.
+    ValueError: an argument out of range.
     """
 
     def __init__(self, dim: int, num_slots: int, slot_dim: int, max_ticks: int, rng: np.random.Generator, halts: bool = True):
@@ -45,54 +45,56 @@ class ExecutionSystem(nn.Cell):
             if value < lowest or (most is not None and value > most):
                 limit = f"at least {lowest}" if most is None else f"{lowest} to {most}"
                 raise ValueError(f"{name} of the execution system: expected {limit}, got {value}")
+        if slot_dim < 1 or slot_dim % SYMBOL_CHOICES != 0:
+            raise ValueError(f"slot_dim of the execution system: expected a multiple of {SYMBOL_CHOICES}, got {slot_dim}")
         self.num_slots, self.slot_dim, self.num_ticks = num_slots, slot_dim, max_ticks
         self.halts = halts and max_ticks > 1
-        self.before, self.in_tick, self.after, self.of_value = RmsNorm(dim), RmsNorm(dim), RmsNorm(dim), RmsNorm(slot_dim)
+        self.before, self.in_tick, self.in_write, self.after = (RmsNorm(dim) for _ in range(4))
         self.first_CC = normal(rng, (dim, dim))
         self.ask_CX = normal(rng, (dim, NUM_READS * num_slots), ADDRESS_STD * dim**-0.5)
         self.views_XU = normal(rng, (dim + NUM_READS * slot_dim, 4 * dim))
         self.result_UC = normal(rng, (2 * dim, dim))
-        self.key_CN = normal(rng, (dim, num_slots), ADDRESS_STD * dim**-0.5)
+        self.key_JCN = normal(rng, (max_ticks, dim, num_slots), ADDRESS_STD * dim**-0.5)  # ticks may write to different slots
         self.value_CV, self.out_CC = normal(rng, (dim, slot_dim)), normal(rng, (dim, dim))
-        self.beta_C1, self.angle_C1 = normal(rng, (dim, 1)), normal(rng, (dim, 1), 0.01)
+        self.beta_CJ, self.angle_CJ = normal(rng, (dim, max_ticks)), normal(rng, (dim, max_ticks), 0.01)
         if self.halts:
             self.halt_C1 = normal(rng, (dim, 1), 0.01)
             self.halt_bias = zeros((1,))
 
     def construct(self, statements_BSC, is_statement_BS, slots_BNV):
-        before_BNV = slots_BNV
         num_rows, num_statements, dim = statements_BSC.shape
         first_SBC = ops.matmul(self.before(statements_BSC), self.first_CC).transpose(1, 0, 2)
         is_statement_SB1 = is_statement_BS.transpose(1, 0).expand_dims(2)
+        size = self.num_slots * self.slot_dim
         # A loop in the graph: unrolled, it takes minutes to compile, and seven times as long to run.
-        s, found_SBX = Tensor(0, mstype.int32), ops.zeros((num_statements, num_rows, dim + self.num_slots + self.slot_dim + 3))
+        s, found_SBX = Tensor(0, mstype.int32), ops.zeros((num_statements, num_rows, dim + 1 + size))
         while s < num_statements:
-            is_statement_B1 = ops.gather(is_statement_SB1, s, 0)
-            h_BC, ticks_B1 = self.compute(ops.gather(first_SBC, s, 0), slots_BNV, is_statement_B1)
-            key_BN, value_BV, beta_B1, decay_B1 = self.to_write(h_BC, is_statement_B1)
-            slots_BNV = write(slots_BNV, key_BN, beta_B1, value_BV, decay_B1)
-            found_BX = ops.concat((h_BC, key_BN, value_BV, beta_B1, decay_B1, ticks_B1), 1)
+            h_BC, ticks_B1, slots_BNV = self.execute(ops.gather(first_SBC, s, 0), ops.gather(is_statement_SB1, s, 0), slots_BNV)
+            found_BX = ops.concat((h_BC, ticks_B1, slots_BNV.reshape(num_rows, size)), 1)
             found_SBX = ops.tensor_scatter_update(found_SBX, s.reshape(1, 1), found_BX.expand_dims(0))
             s = s + 1
-        sizes = [dim, self.num_slots, self.slot_dim, 1, 1, 1]
-        h_BSC, *writes, ticks_BS1 = ops.split(found_SBX.transpose(1, 0, 2), sizes, 2)
+        h_BSC, ticks_BS1, states_BSX = ops.split(found_SBX.transpose(1, 0, 2), [dim, 1, size], 2)
         y_BSC = ops.matmul(h_BSC, self.out_CC) * is_statement_BS.expand_dims(2)
-        return y_BSC, (*writes, before_BNV), ticks_BS1.squeeze(2), slots_BNV
+        states_BSNV = states_BSX.reshape(num_rows, num_statements, self.num_slots, self.slot_dim)
+        return y_BSC, ticks_BS1.squeeze(2), states_BSNV, slots_BNV
 
-    def compute(self, h_BC, slots_BNV, is_statement_B1):
-        """What a statement comes to, normalised (B, C), and its expected ticks (B, 1)."""
-        after_tick, halt_logits = [], []
+    def execute(self, h_BC, is_statement_B1, slots_BNV):
+        """One statement -> what came out (B, C), expected ticks (B, 1), the slots after it; padding leaves them alone."""
+        results, banks, halt_logits = [], [], []
         for tick in range(self.num_ticks):
-            h_BC = h_BC + self.tick(h_BC, slots_BNV)
-            after_tick.append(h_BC)
+            h_BC = h_BC + self.compute(h_BC, slots_BNV)
+            slots_BNV = write(slots_BNV, *self.to_write(h_BC, is_statement_B1, tick))
+            results.append(h_BC)
+            banks.append(slots_BNV)
             if self.halts and tick < self.num_ticks - 1:
                 halt_logits.append(ops.matmul(h_BC, self.halt_C1) + self.halt_bias + INITIAL_HALT)
         last, reached = tick_probabilities(halt_logits, ops.ones_like(is_statement_B1), self.num_ticks)
         if self.halts:
-            h_BC = sum([last[tick] * after_tick[tick] for tick in range(self.num_ticks)])
-        return self.after(h_BC), 1 + (sum(reached) - 1) * is_statement_B1
+            h_BC = sum([last[tick] * results[tick] for tick in range(self.num_ticks)])
+            slots_BNV = sum([last[tick].expand_dims(2) * banks[tick] for tick in range(self.num_ticks)])
+        return self.after(h_BC), 1 + (sum(reached) - 1) * is_statement_B1, slots_BNV
 
-    def tick(self, h_BC, slots_BNV):
+    def compute(self, h_BC, slots_BNV):
         num_rows = h_BC.shape[0]
         n_BC = self.in_tick(h_BC)
         keys_BRN = unit_keys(ops.softmax(ops.matmul(n_BC, self.ask_CX).reshape(num_rows, NUM_READS, self.num_slots), -1))
@@ -100,19 +102,21 @@ class ExecutionSystem(nn.Cell):
         left_BU, right_BU = ops.split(ops.matmul(ops.concat((n_BC, held_BX), 1), self.views_XU), self.result_UC.shape[0], 1)
         return ops.matmul(left_BU * ops.sigmoid(left_BU) * right_BU, self.result_UC)
 
-    def to_write(self, h_BC, is_statement_B1):
-        """key (B, N), value (B, V), beta (B, 1), decay (B, 1); padding writes nothing."""
-        key_BN = unit_keys(ops.softmax(ops.matmul(h_BC, self.key_CN), -1))
-        beta_B1 = 2 * ops.sigmoid(ops.matmul(h_BC, self.beta_C1)) * is_statement_B1
-        decay_B1 = ops.cos(ops.matmul(h_BC, self.angle_C1) * is_statement_B1)
-        return key_BN, self.of_value(ops.matmul(h_BC, self.value_CV)), beta_B1, decay_B1
+    def to_write(self, h_BC, is_statement_B1, tick: int):
+        """key (B, N), beta (B, 1), value (B, V), decay (B, 1); padding writes nothing."""
+        n_BC = self.in_write(h_BC)
+        key_BN = unit_keys(ops.softmax(ops.matmul(n_BC, self.key_JCN[tick]), -1))
+        beta_B1 = 2 * ops.sigmoid(ops.matmul(n_BC, self.beta_CJ[:, tick : tick + 1])) * is_statement_B1
+        decay_B1 = ops.cos(ops.matmul(n_BC, self.angle_CJ[:, tick : tick + 1]) * is_statement_B1)
+        value_BV = ops.softmax(ops.matmul(n_BC, self.value_CV).reshape(h_BC.shape[0], -1, SYMBOL_CHOICES), -1)
+        return key_BN, beta_B1, value_BV.reshape(h_BC.shape[0], self.slot_dim), decay_B1
 
     def flops(self, num_statements: int) -> int:
         """Floating-point operations (two a multiply-add) of the forward pass for one text."""
         bank = self.num_slots * self.slot_dim
-        tick = self.ask_CX.size + self.views_XU.size + self.result_UC.size + NUM_READS * bank
-        once = self.first_CC.size + self.key_CN.size + self.value_CV.size + self.out_CC.size + 3 * bank
-        return 2 * num_statements * (self.num_ticks * tick + once)
+        compute = self.ask_CX.size + self.views_XU.size + self.result_UC.size + NUM_READS * bank
+        of_write = self.key_JCN[0].size + self.value_CV.size + 3 * bank
+        return 2 * num_statements * (self.num_ticks * (compute + of_write) + self.first_CC.size + self.out_CC.size)
 
     def begin(self, num_rows: int) -> tuple:
         """The slots of `num_rows` texts before their first statement: empty."""
@@ -120,9 +124,9 @@ class ExecutionSystem(nn.Cell):
 
 
 class SlotReader(nn.Cell):
-    """(x (B, T, D), end (B, T, S), writes) -> what each token reads (B, T, V).
+    """(x (B, T, D), hears (B, T, P), slots (B, P, N, V)) -> what each token reads (B, T, V).
 
-    `end` is that of nn/statement_places.py; `writes` are an ExecutionSystem's.
+    `hears` is that of nn/statement_places.py, `slots` are those before the piece, then those after each of its statements.
     """
 
     def __init__(self, dim: int, num_slots: int, slot_dim: int, rng: np.random.Generator):
@@ -130,21 +134,13 @@ class SlotReader(nn.Cell):
         self.num_slots, self.slot_dim = num_slots, slot_dim
         self.norm = RmsNorm(dim)
         self.ask_DN = normal(rng, (dim, num_slots), ADDRESS_STD * dim**-0.5)
-        self.rule = GatedDeltaRule(scale=1.0)
 
-    def construct(self, x_BTD, end_BTS, writes):
-        keys_BSN, values_BSV, betas_BS1, decays_BS1, slots_BNV = writes
-        query_BTN = unit_keys(ops.softmax(ops.matmul(self.norm(x_BTD), self.ask_DN), -1))
-        at_ends_BTX = ops.bmm(end_BTS, ops.concat((keys_BSN, values_BSV, betas_BS1, decays_BS1 - 1), 2))
-        sizes = [self.num_slots, self.slot_dim, 1, 1]
-        key_BTN, value_BTV, beta_BT1, less_BT1 = ops.split(at_ends_BTX, sizes, 2)
-        decay_BT1 = 1 + less_BT1
-        sign_BT1 = ops.select(decay_BT1 < 0, -ops.ones_like(decay_BT1), ops.ones_like(decay_BT1))
-        log_decay_BT1 = ops.log(ops.maximum(ops.abs(decay_BT1), SMALLEST_DECAY))
-        rows = [part.expand_dims(2) for part in (query_BTN, key_BTN, value_BTV)]
-        read_BT1V, _ = self.rule(*rows, beta_BT1, log_decay_BT1, sign_BT1, slots_BNV.expand_dims(1))
-        return read_BT1V.squeeze(2)
+    def construct(self, x_BTD, hears_BTP, slots_BPNV):
+        num_rows, num_tokens, num_places = hears_BTP.shape
+        key_BTN = unit_keys(ops.softmax(ops.matmul(self.norm(x_BTD), self.ask_DN), -1))
+        key_BTX = (hears_BTP.expand_dims(3) * key_BTN.expand_dims(2)).reshape(num_rows, num_tokens, num_places * self.num_slots)
+        return ops.bmm(key_BTX, slots_BPNV.reshape(num_rows, num_places * self.num_slots, self.slot_dim))
 
-    def flops(self, num_tokens: int) -> int:
-        """As ExecutionSystem's, but for those inside a chunk."""
-        return 2 * num_tokens * (self.ask_DN.size + 3 * self.num_slots * self.slot_dim)
+    def flops(self, num_tokens: int, num_statements: int) -> int:
+        """Floating-point operations (two a multiply-add) of the forward pass for one piece of a text."""
+        return 2 * num_tokens * (self.ask_DN.size + (num_statements + 1) * self.num_slots * self.slot_dim)

@@ -1,17 +1,21 @@
-"""Programs over a few variables as Python code that prints values on its way, with what it prints as comments:
+"""Programs over a few variables as Python code, with the values that they assign and print as comments below:
 
     a = 3
+    # 3
     b = 7
     a = (a + b) % 10
     print(b)
     # 7
 
-The programs are those of tasks/state_tracking.py, family `chained`, as Python runs them; the answers are what it prints. After
-each operation a value is printed with a chance of `question_share`, and one always is at the end.
+The programs are those of tasks/state_tracking.py, family `chained`, as Python runs them; the answers are the numbers in the
+comments. An annotated program has a comment below some of its statements, the value of the variable that the statement assigns to
+(how many differs from program to program, from none to all); it prints a value after each operation with a chance of
+`question_share`, and at the end all of them, in a drawn order. A bare one only prints, at the end, the value that it asks for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +27,7 @@ _QUESTIONS = 2**31  # added to the stream of the programs: of the random numbers
 
 class Transcript(NamedTuple):
     text: str
-    answers: list[tuple[int, int]]  # characters of what is printed: the first, and one past the last
+    answers: list[tuple[int, int]]  # characters of what is assigned or printed: the first, and one past the last
 
 
 def transcripts(
@@ -34,35 +38,50 @@ def transcripts(
     indices: np.ndarray,
     min_operations: int,
     max_operations: int,
-    question_share: float,
+    question_share: float | None,
 ) -> list[Transcript]:
-    """Transcripts `indices` of a stream; number i is a pure function of (seed, stream, i) and of the distribution."""
+    """Transcripts `indices` of a stream; number i is a pure function of (seed, stream, i) and of the distribution.
+
+    question_share: of annotated programs; None: bare ones.
+    """
     language = Language("chained", num_variables, modulus)
     programs = generate(language, seed, stream, indices, min_operations, max_operations)
     values = run(programs)[0]
     texts = []
     for row, index in enumerate(indices):
         generator = np.random.Generator(np.random.Philox(key=[seed, _QUESTIONS + stream], counter=[0, 0, 0, int(index)]))
-        num_statements = programs.lengths[row]
-        is_asked = generator.random(num_statements) < question_share
-        is_asked[:num_variables], is_asked[-1] = False, True
-        asked = np.where(is_asked, generator.integers(num_variables, size=num_statements), -1)
-        asked[-1] = programs.queried[row]
-        texts.append(_transcript(programs[row : row + 1], asked, values[row]))
+        program, num_statements = programs[row : row + 1], int(programs.lengths[row])
+        if question_share is None:
+            is_commented, asked = np.zeros(num_statements, bool), [()] * (num_statements - 1) + [programs.queried[row : row + 1]]
+        else:
+            is_commented, asked = _annotations(generator, num_statements, num_variables, question_share)
+        texts.append(_transcript(program, is_commented, asked, values[row]))
     return texts
 
 
-def _transcript(program: Programs, asked: np.ndarray, values: np.ndarray) -> Transcript:
-    """asked: (T,) the variable that is printed after each statement, or -1; values: (T, V)."""
+def _annotations(generator: np.random.Generator, num_statements: int, num_variables: int, question_share: float):
+    """Of each statement: has it a comment, and which variables are printed after it."""
+    is_commented = generator.random(num_statements) < generator.random()
+    is_asked = generator.random(num_statements) < question_share
+    is_asked[:num_variables] = False
+    variables = generator.integers(num_variables, size=num_statements)
+    asked = [[variable] if asks else [] for variable, asks in zip(variables, is_asked, strict=True)]
+    return is_commented, [*asked[:-1], generator.permutation(num_variables)]
+
+
+def _transcript(program: Programs, is_commented: np.ndarray, asked: Sequence, values: np.ndarray) -> Transcript:
+    """values: (T, V) after each statement."""
     language, text, answers = program.language, "", []
     for t, line in enumerate(program.lines(0)):
         if program.kind[0, t] == UPDATE:
             target, expression = line.split(" = ")
             line = f"{target} = ({expression}) % {language.modulus}"
         text += line + "\n"
-        if asked[t] >= 0:
-            text += f"print({language.variables[asked[t]]})\n# "
-            answer = str(values[t, asked[t]])
+        said = [("", program.target[0, t])] if is_commented[t] else []
+        said += [(f"print({language.variables[variable]})\n", variable) for variable in asked[t]]
+        for question, variable in said:
+            text += question + "# "
+            answer = str(values[t, variable])
             answers.append((len(text), len(text) + len(answer)))
             text += answer + "\n"
     return Transcript(text, answers)

@@ -7,7 +7,7 @@ import functools
 from mindspore import nn
 
 from sfm_ms.data.readings import Piece, Reading
-from sfm_ms.data.text_batches import VALIDATION, TextBatches, code_pieces, program_readings, tokenizer_of
+from sfm_ms.data.text_batches import TextBatches, code_pieces, held_out_programs, tokenizer_of
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.recipe import Recipe
 from sfm_ms.train.run_folder import RunFolder
@@ -35,8 +35,7 @@ class TextTraining:
         task = self.recipe.task
         rows = code_pieces(task, self.tokenizer, "valid") if task.program_share < 1 else []
         spread = rows[:: max(1, len(rows) // task.validation_pieces)][: task.validation_pieces]
-        indices = range(task.programs.validation_programs if task.program_share > 0 else 0)
-        return spread, program_readings(self.recipe, self.tokenizer, VALIDATION, indices)
+        return spread, held_out_programs(self.recipe, self.tokenizer) if task.program_share > 0 else []
 
     def take_step(self, step: int, rate: float) -> dict[str, float]:
         return self.step(self.batches[step], rate)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sfm_ms.data.readings import Piece, pieces, read_text
-from sfm_ms.data.text_batches import TextBatches, as_batch, program_readings, tokenizer_of
+from sfm_ms.data.text_batches import TextBatches, as_batch, held_out_programs, tokenizer_of, training_programs
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.recipe import load
 from sfm_ms.tasks.code_graph import code_graph
@@ -125,6 +125,17 @@ def test_a_batch_is_a_function_of_its_step():
 def test_test_programs_have_a_length_and_one_answer():
     recipe = load("debug/python_code")
     tokenizer = tokenizer_of(recipe)
-    for program in program_readings(recipe, tokenizer, 4, range(5), 2):
+    for program in held_out_programs(recipe, tokenizer, 2):
         assert tokenizer.decode(program.tokens).count(" = ") == 3 + 6
         assert np.flatnonzero(program.is_answer).size == 1
+
+
+def test_training_programs_grow_over_the_curriculum_and_ask_for_all_variables():
+    recipe = load("debug/python_code", ["task.programs.curriculum_steps=6", "task.programs.question_share=0"])
+    tokenizer = tokenizer_of(recipe)
+    batches = TextBatches(recipe, tokenizer)
+    assert [batches.max_operations(step) for step in range(7)] == [2, 2, 2, 3, 3, 3, 3]
+    for program in training_programs(recipe, tokenizer, range(9), 3):
+        text = tokenizer.decode(program.tokens)
+        assert text.count("print") == 3 and all(f"print({name})" in text for name in "abc")
+    assert TextBatches(load("debug/python_code"), tokenizer).max_operations(0) == 3

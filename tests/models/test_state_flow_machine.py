@@ -17,7 +17,7 @@ from sfm_ms.recipe.schema import StateFlowMachineModel, TextTransformerModel
 
 VOCABULARY, NUM_TOKENS, NUM_STATEMENTS, NUM_EDGES = 40, 21, 6, 10
 SHAPE = TextShape(VOCABULARY)
-SMALL = {"dim": 16, "num_layers": 2, "num_heads": 2, "shared_dim": 16, "num_slots": 5, "slot_dim": 6, "max_nodes": 20}
+SMALL = {"dim": 16, "num_layers": 2, "num_heads": 2, "shared_dim": 16, "num_slots": 5, "slot_dim": 16, "max_nodes": 20}
 CONFIG = StateFlowMachineModel(**SMALL, structure_heads=2, meta_heads=2, num_hypotheses=2, stack_depth=2)
 ENDS = (3, 4, 9, 15, 18)  # tokens that complete a statement
 SYSTEMS = ("structure", "execution", "meta")

@@ -8,16 +8,16 @@ import pytest
 from mindspore import Tensor, nn
 
 from sfm_ms.nn.statement_places import places
-from sfm_ms.systems.execution import ExecutionSystem, SlotReader
+from sfm_ms.systems.execution import INITIAL_HALT, NUM_READS, SYMBOL_CHOICES, ExecutionSystem, SlotReader
 
-DIM, NUM_SLOTS, SLOT_DIM = 16, 5, 6
+DIM, NUM_SLOTS, SLOT_DIM = 16, 5, 32
 
 
 @pytest.fixture(scope="module")
 def system():
     system = ExecutionSystem(DIM, NUM_SLOTS, SLOT_DIM, 3, np.random.default_rng(0))
-    drawn_angles = np.random.default_rng(3).normal(size=(DIM, 1)) * 3  # decays of both signs
-    system.angle_C1.set_data(Tensor(drawn_angles.astype(np.float32)))
+    drawn_angles = np.random.default_rng(3).normal(size=(DIM, 3))  # decays of both signs
+    system.angle_CJ.set_data(Tensor(drawn_angles.astype(np.float32)))
     return system
 
 
@@ -31,18 +31,60 @@ def drawn(*shape):
     return np.random.default_rng(1).normal(size=shape).astype(np.float32)
 
 
-def test_slots_follow_the_writes_and_eigenvalues_have_both_signs(system):
-    _, (keys, values, betas, decays, _), ticks, slots = run(system, drawn(2, 7, DIM))
-    keys, values, betas, decays = (part.asnumpy() for part in (keys, values, betas, decays))
-    assert np.allclose((keys**2).sum(-1), 1, atol=1e-5) and (keys >= 0).all()
-    assert (betas > 0).all() and (betas < 2).all() and decays.min() < 0 < decays.max() and np.abs(decays).max() <= 1
-    assert (ticks.asnumpy() >= 1).all() and (ticks.asnumpy() <= 3).all()
-    expected = np.zeros((2, NUM_SLOTS, SLOT_DIM))
-    for s in range(7):
-        decayed = decays[:, s, :, None] * expected
-        held = np.einsum("bn,bnv->bv", keys[:, s], decayed)
-        expected = decayed + betas[:, s, :, None] * np.einsum("bn,bv->bnv", keys[:, s], values[:, s] - held)
-    assert np.allclose(slots.asnumpy(), expected, atol=1e-5)
+def test_slots_and_ticks_are_those_of_the_formulas(system):
+    statements = drawn(2, 7, DIM)
+    y, ticks, states, _ = run(system, statements)
+    for row in range(2):
+        slots = np.zeros((NUM_SLOTS, SLOT_DIM))
+        for s in range(7):
+            expected_y, expected_ticks, slots = statement_by_hand(system, statements[row, s], slots)
+            assert np.allclose(states.asnumpy()[row, s], slots, atol=1e-4)
+            assert np.allclose(y.asnumpy()[row, s], expected_y, atol=1e-4)
+            assert np.isclose(ticks.asnumpy()[row, s], expected_ticks, atol=1e-5) and 1 <= expected_ticks <= 3
+
+
+def statement_by_hand(system, statement, slots):
+    weights = {name.split(".")[-1]: value.asnumpy().astype(np.float64) for name, value in system.parameters_dict().items()}
+    h, left_over, y, bank, ticks = normed(statement) @ weights["first_CC"], 1.0, 0, 0, 0
+    for tick in range(3):
+        n = normed(h)
+        keys = unit(softmax((n @ weights["ask_CX"]).reshape(NUM_READS, NUM_SLOTS)))
+        left, right = np.split(np.concatenate((n, (keys @ slots).reshape(-1))) @ weights["views_XU"], 2)
+        h = h + (left * sigmoid(left) * right) @ weights["result_UC"]
+        n = normed(h)
+        key, value = unit(softmax(n @ weights["key_JCN"][tick])), softmax((n @ weights["value_CV"]).reshape(-1, SYMBOL_CHOICES))
+        beta, decay = 2 * sigmoid(n @ weights["beta_CJ"][:, tick]), np.cos(n @ weights["angle_CJ"][:, tick])
+        slots = decay * (slots - beta * np.outer(key, key @ slots)) + beta * np.outer(key, value)
+        halts = 1 if tick == 2 else sigmoid((h @ weights["halt_C1"])[0] + weights["halt_bias"][0] + INITIAL_HALT)
+        y, bank, ticks = y + left_over * halts * h, bank + left_over * halts * slots, ticks + left_over
+        left_over *= 1 - halts
+    return normed(y) @ weights["out_CC"], ticks, bank
+
+
+def normed(x):
+    return x / np.sqrt((x**2).mean() + 1e-5)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+
+
+def unit(x):
+    return x / np.sqrt((x**2).sum(-1, keepdims=True))
+
+
+def test_writes_have_keys_of_length_one_betas_up_to_two_and_decays_of_both_signs(system):
+    for tick in range(3):
+        written = system.to_write(Tensor(drawn(200, DIM)), Tensor(np.ones((200, 1), np.float32)), tick)
+        key, beta, value, decay = (part.asnumpy() for part in written)
+        assert np.allclose((key**2).sum(1), 1, atol=1e-5) and (key >= 0).all()
+        assert 0 < beta.min() < 0.5 and 1.5 < beta.max() < 2
+        assert decay.min() < -0.5 and decay.max() > 0.5 and np.abs(decay).max() <= 1
+        assert np.allclose(value.reshape(200, -1, SYMBOL_CHOICES).sum(2), 1, atol=1e-5)
 
 
 def test_a_statement_reads_what_others_wrote(system):
@@ -52,45 +94,38 @@ def test_a_statement_reads_what_others_wrote(system):
     assert np.abs(alone.asnumpy()[0, 0] - after_another.asnumpy()[0, 1]).max() > 1e-2
 
 
-def test_tokens_read_the_slots_as_they_stand(system):
+def test_tokens_read_the_slots_as_they_stand():
     reader = SlotReader(8, NUM_SLOTS, SLOT_DIM, np.random.default_rng(0))
     ends = np.array([[0, 1, 0, 1, 0], [0, 0, 0, 1, 0]], np.float32)
-    before = Tensor(drawn(2, NUM_SLOTS, SLOT_DIM))
-    _, writes, _, _ = run(system, drawn(2, 2, DIM), np.array([2, 1]), before)
-    end_BTS = places(Tensor(np.ones((2, 5), np.float32)), Tensor(ends), 2)[3]
-    x = Tensor(np.tile(drawn(1, 1, 8), (2, 5, 1)))  # the same question everywhere
-    read = reader(x, end_BTS, writes).asnumpy()
-    first = run(system, drawn(2, 2, DIM)[:, :1], None, before)[3].asnumpy()
-    for row, token, slots in ((0, 0, before.asnumpy()), (0, 1, first), (0, 2, first), (1, 2, before.asnumpy()), (1, 4, first)):
-        assert np.allclose(slots[row].T @ query_of(reader, x), read[row, token], atol=1e-5)
-
-
-def query_of(reader, x):
-    logits = reader.norm(x).asnumpy()[0, 0] @ reader.ask_DN.asnumpy()
-    weights = np.exp(logits - logits.max())
-    return weights / np.sqrt((weights**2).sum())
+    hears_BTP = places(Tensor(np.ones((2, 5), np.float32)), Tensor(ends), 2)[2]
+    x = np.tile(drawn(1, 1, 8), (2, 5, 1))  # the same question everywhere
+    slots = drawn(2, 3, NUM_SLOTS, SLOT_DIM)
+    read = reader(Tensor(x), hears_BTP, Tensor(slots)).asnumpy()
+    key = unit(softmax(normed(x[0, 0]) @ reader.ask_DN.asnumpy()))
+    for row, token, place in ((0, 0, 0), (0, 1, 1), (0, 2, 1), (0, 3, 2), (1, 2, 0), (1, 4, 1)):
+        assert np.allclose(key @ slots[row, place], read[row, token], atol=1e-4)
 
 
 def test_pieces_give_what_the_whole_gives(system):
     statements = drawn(2, 7, DIM)
-    whole, _, _, after = run(system, statements)
+    whole, _, states, _ = run(system, statements)
     results, slots = [], None
     for piece in np.split(statements, [3, 4], 1):
         y, _, _, slots = run(system, piece, None, slots)
         results.append(y.asnumpy())
-    assert np.allclose(np.concatenate(results, 1), whole.asnumpy(), atol=1e-5)
-    assert np.allclose(slots.asnumpy(), after.asnumpy(), atol=1e-5)
+    assert np.allclose(np.concatenate(results, 1), whole.asnumpy(), atol=1e-4)
+    assert np.allclose(slots.asnumpy(), states.asnumpy()[:, -1], atol=1e-4)
 
 
 def test_what_comes_later_other_rows_and_padding_change_nothing(system):
     statements = drawn(2, 7, DIM)
     whole = run(system, statements)[0].asnumpy()
     statements[0, 4:] += 1
-    y, _, ticks, slots = run(system, statements, np.array([7, 5]))
+    y, ticks, states, _ = run(system, statements, np.array([7, 5]))
     assert np.array_equal(y.asnumpy()[0, :4], whole[0, :4]) and np.abs(y.asnumpy()[0, 4:] - whole[0, 4:]).max() > 1e-3
     assert np.allclose(y.asnumpy()[1, :5], whole[1, :5], atol=1e-6) and (y.asnumpy()[1, 5:] == 0).all()
     assert (ticks.asnumpy()[1, 5:] == 1).all()
-    assert np.allclose(slots.asnumpy()[1], run(system, statements[1:, :5])[3].asnumpy()[0], atol=1e-6)
+    assert np.allclose(states.asnumpy()[1, -1], run(system, statements[1:, :5])[2].asnumpy()[0, -1], atol=1e-6)
 
 
 class Loss(nn.Cell):
@@ -98,18 +133,18 @@ class Loss(nn.Cell):
         super().__init__()
         self.system, self.reader = system, reader
 
-    def construct(self, statements, is_statement, slots, x, end):
-        y, writes, ticks, slots = self.system(statements, is_statement, slots)
-        return (y * y).sum() + (slots * slots).sum() + ticks.sum() + (self.reader(x, end, writes) ** 2).sum()
+    def construct(self, statements, is_statement, slots, x, hears):
+        y, ticks, states, _ = self.system(statements, is_statement, slots)
+        return (y * y).sum() + (states * states).sum() + ticks.sum() + (self.reader(x, hears, states) ** 2).sum()
 
 
 def test_every_parameter_and_the_slots_have_a_gradient(system):
     reader = SlotReader(8, NUM_SLOTS, SLOT_DIM, np.random.default_rng(0))
     loss = Loss(system, reader)
     parameters = list(loss.trainable_params())
-    end = np.zeros((2, 5, 4), np.float32)
-    end[:, [0, 2, 4], [0, 1, 2]] = 1
-    inputs = [drawn(2, 4, DIM), np.ones((2, 4), np.float32), drawn(2, NUM_SLOTS, SLOT_DIM), drawn(2, 5, 8), end]
+    hears = np.zeros((2, 5, 4), np.float32)
+    hears[:, np.arange(5), [0, 0, 1, 2, 3]] = 1
+    inputs = [drawn(2, 4, DIM), np.ones((2, 4), np.float32), drawn(2, NUM_SLOTS, SLOT_DIM), drawn(2, 5, 8), hears]
     gradients_of = ms.grad(loss, (0, 2, 3), ms.ParameterTuple(parameters))
     for _ in range(2):
         of_inputs, of_parameters = gradients_of(*map(Tensor, inputs))
@@ -122,3 +157,5 @@ def test_what_is_out_of_range_is_refused():
         ExecutionSystem(DIM, NUM_SLOTS, SLOT_DIM, 9, np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"num_slots .* at least 2, got 1"):
         ExecutionSystem(DIM, 1, SLOT_DIM, 2, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"slot_dim .* a multiple of 16, got 24"):
+        ExecutionSystem(DIM, 4, 24, 2, np.random.default_rng(0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -13,27 +15,42 @@ def drawn(indices, question_share=0.4, modulus=10):
     return transcripts(modulus, 3, 5, 0, np.array(indices), 4, 9, question_share)
 
 
+@pytest.mark.parametrize("question_share", [None, 0.4])
 @pytest.mark.parametrize("modulus", [2, 10, 101])
-def test_answers_are_what_python_prints(modulus):
-    for text, answers in drawn(range(40), modulus=modulus):
+def test_answers_are_what_python_assigns_and_prints(modulus, question_share):
+    for text, answers in drawn(range(40), question_share, modulus):
         assert answers and answers[-1][1] == len(text) - 1
         for first, last in answers:
             assert text[first - 2 : first] == "# " and text[last] == "\n"
-            *before, question = text[: first - 3].splitlines()
-            before = "\n".join(line for line in before if not line.startswith("print"))
-            assert evaluate(before, question.removeprefix("print(").removesuffix(")")) == int(text[first:last])
+            *before, statement = text[: first - 3].splitlines()
+            program = "\n".join(line for line in (*before, statement) if not line.startswith("print"))
+            name = re.search(r"print\((\w)\)|(\w)(, \w)? = ", statement)
+            assert evaluate(program, name[1] or name[2]) == int(text[first:last])
         assert sum(line.startswith("#") for line in text.splitlines()) == len(answers)
 
 
 def test_a_transcript_is_a_function_of_its_number():
     assert drawn(range(7, 10)) == drawn(range(20))[7:10]
-    assert drawn([3], question_share=0)[0].text.count("print") == 1
-    assert drawn([3], question_share=1)[0].text.count("print") == drawn([3])[0].text.count(" = ") - 3
+    assert operations(drawn([3])[0].text) == operations(drawn([3], None)[0].text)
+
+
+def operations(text):
+    return [line for line in text.splitlines() if " = " in line]
+
+
+def test_a_bare_program_asks_once_and_an_annotated_one_for_all_variables():
+    for text, answers in drawn(range(20), None):
+        assert text.count("#") == text.count("print") == len(answers) == 1
+    for text, _ in drawn(range(20), 0):
+        last_lines = text.splitlines()[-6:]
+        assert sorted(last_lines[::2]) == ["print(a)", "print(b)", "print(c)"] and text.count("print") == 3
 
 
 def test_lengths_and_chances():
-    texts = drawn(range(300))
-    operations = [text.count(" = ") - 3 for text, _ in texts]
-    assert min(operations) == 4 and max(operations) == 9
-    shares = [(len(answers) - 1) / (number - 1) for (_, answers), number in zip(texts, operations, strict=True)]
-    assert abs(np.mean(shares) - 0.4) < 0.05
+    texts = drawn(range(400))
+    lengths = [len(operations(text)) for text, _ in texts]
+    assert min(lengths) == 3 + 4 and max(lengths) == 3 + 9
+    printed = [(text.count("print") - 3) / (length - 4) for (text, _), length in zip(texts, lengths, strict=True)]
+    assert abs(np.mean(printed) - 0.4) < 0.05
+    comments = [(len(answers) - text.count("print")) / length for (text, answers), length in zip(texts, lengths, strict=True)]
+    assert min(comments) == 0 and max(comments) == 1 and abs(np.mean(comments) - 0.5) < 0.05

@@ -5,6 +5,7 @@ Shapes: B rows, T tokens, S statements, E edges.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.recipe import Recipe, RecipeError
 from sfm_ms.recipe.schema import PythonCodeTask
 from sfm_ms.tasks.python_code import SourceFile, source_files
-from sfm_ms.tasks.transcripts import transcripts
+from sfm_ms.tasks.transcripts import Transcript, transcripts
 
 TRAINING, VALIDATION, TEST = 0, 1, 2  # streams of programs that never meet; TEST + multiplier: those of a length
 _ORDER_STREAM = 2**32  # of the random numbers that shuffle an epoch
@@ -53,10 +54,18 @@ def code_pieces(task: PythonCodeTask, tokenizer: TextTokenizer, split: str) -> l
     return [(r, piece) for r in readings for piece in pieces(r, task.window_tokens, task.window_statements)]
 
 
-def training_programs(recipe: Recipe, tokenizer: TextTokenizer, indices: Iterable[int], max_operations: int) -> list[Reading]:
-    programs = recipe.task.programs
-    operations = programs.min_operations, max_operations
-    return _program_readings(recipe, tokenizer, TRAINING, indices, *operations, programs.question_share)
+def training_programs(recipe: Recipe, tokenizer: TextTokenizer, rows: Iterable[int], max_operations: int) -> list[Reading]:
+    """For each row as many annotated programs, one after the other, as fill a window."""
+    task, programs = recipe.task, recipe.task.programs
+    texts, filling = {row: Transcript("", []) for row in rows}, list(rows)
+    for number in itertools.count():
+        indices = np.array([row * task.window_tokens + number for row in filling])  # a program has more than one token
+        operations = programs.min_operations, max_operations
+        for row, more in zip(filling, _transcripts(recipe, TRAINING, indices, *operations, programs.question_share), strict=True):
+            texts[row] = texts[row].followed_by(more)
+        filling = [row for row in filling if len(tokenizer.encode(texts[row].text)) < task.window_tokens]
+        if not filling:
+            return [read_text(text, tokenizer, task.edges_per_statement, answers) for text, answers in texts.values()]
 
 
 def held_out_programs(recipe: Recipe, tokenizer: TextTokenizer, multiplier: int | None = None) -> list[Reading]:
@@ -68,30 +77,20 @@ def held_out_programs(recipe: Recipe, tokenizer: TextTokenizer, multiplier: int 
     else:
         stream, number = TEST + multiplier, programs.test_programs
         operations = (multiplier * programs.test_base_operations,) * 2
-    return _program_readings(recipe, tokenizer, stream, range(number), *operations, None)
+    texts = _transcripts(recipe, stream, np.arange(number), *operations, None)
+    return [read_text(text, tokenizer, recipe.task.edges_per_statement, answers) for text, answers in texts]
 
 
-def _program_readings(
+def _transcripts(
     recipe: Recipe,
-    tokenizer: TextTokenizer,
     stream: int,
-    indices: Iterable[int],
+    indices: np.ndarray,
     min_operations: int,
     max_operations: int,
     question_share: float | None,
-) -> list[Reading]:
-    programs = recipe.task.programs
-    texts = transcripts(
-        programs.modulus,
-        programs.num_variables,
-        recipe.seed,
-        stream,
-        np.array(indices),
-        min_operations,
-        max_operations,
-        question_share,
-    )
-    return [read_text(text, tokenizer, recipe.task.edges_per_statement, answers) for text, answers in texts]
+) -> list[Transcript]:
+    programs, lengths = recipe.task.programs, (min_operations, max_operations)
+    return transcripts(programs.modulus, programs.num_variables, recipe.seed, stream, indices, *lengths, question_share)
 
 
 class TextBatches:

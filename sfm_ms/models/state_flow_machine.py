@@ -16,6 +16,7 @@ import numpy as np
 from mindspore import nn, ops
 
 from sfm_ms.nn.cost import Cost, cost, total
+from sfm_ms.nn.init import normal
 from sfm_ms.nn.linear import num_operands, num_products
 from sfm_ms.nn.statement_places import places
 from sfm_ms.nn.verification import VerificationHead
@@ -32,12 +33,13 @@ LAYERS_BETWEEN_EXCHANGES = 2
 
 class StateFlowMachine(nn.Cell):
     """(tokens (B, T) int32, is_token (B, T), is_end (B, T), kinds (B, S) int32, edges (B, E, 3) int32, *state)
-    -> (logits (B, T, Y), hidden (B, T, D), ticks (B, S), *state)
+    -> (logits (B, T, Y), hidden (B, T, D) or (B, T, D + C), ticks (B, S), *state)
 
     is_token: 1, and 0 for the padding at a row's end; is_end: 1 at tokens that complete a statement, S of them at most. kinds and
-    edges: of the statements, as data/readings.py has them; edges name statements by their number in the text. hidden: what the
-    logits are made of, for `verdict`. ticks: expected number that Execution takes; 1 without it. `begin` makes the state of
-    texts that begin; a text may be cut into pieces anywhere. `shape` is the task's TextShape.
+    edges: of the statements, as data/readings.py has them; edges name statements by their number in the text. hidden: what
+    the logits are made of, and beside it what Execution found, for `verdict` and `second_opinion`. ticks: expected number that
+    Execution takes; 1 without it. `begin` makes the state of texts that begin; a text may be cut into pieces anywhere. `shape` is
+    the task's TextShape.
     """
 
     carries_state = True
@@ -52,13 +54,15 @@ class StateFlowMachine(nn.Cell):
         has_others = config.structure or config.execution or config.meta
         places = [(stage == 0, stage == num_stages - 1) for stage in range(num_stages)] if has_others else []
         self.exchanges = nn.CellList([Exchange(config, shape, is_first, is_last, rngs) for is_first, is_last in places])
+        self.has_opinion = config.execution
+        self.opinion_CD = normal(rngs[2], (config.shared_dim, config.dim)) if config.execution else None
         self.verification = VerificationHead(2 * config.dim, NUM_FEATURES, rngs[3]) if config.meta else None
         self.num_stages, self.has_others = num_stages, has_others
         self.state_sizes = [len(part.begin(1)) for part in (*self.stages, *self.exchanges)]
 
     def construct(self, tokens_BT, is_token_BT, is_end_BT, kinds_BS, edges_BE3, *state):
         seen = places(is_token_BT, is_end_BT, kinds_BS.shape[1])
-        x_BTD, said, slots_BRNV, ticks_BS = self.vocabulary.embed(tokens_BT), 0, None, ops.ones(kinds_BS.shape)
+        x_BTD, so_far = self.vocabulary.embed(tokens_BT), (0, None, None, ops.ones(kinds_BS.shape))
         after, after_exchanges, first = (), (), sum(self.state_sizes[: self.num_stages])
         for stage in range(self.num_stages):
             start, size = len(after), self.state_sizes[stage]
@@ -66,18 +70,26 @@ class StateFlowMachine(nn.Cell):
             after += state_of_stage
             if self.has_others:
                 start, size = first + len(after_exchanges), self.state_sizes[self.num_stages + stage]
-                x_BTD, said, slots_BRNV, ticks_BS, state_of_exchange = self.exchanges[stage](
-                    x_BTD, seen, kinds_BS, edges_BE3, said, slots_BRNV, ticks_BS, state[start : start + size]
+                x_BTD, so_far, state_of_exchange = self.exchanges[stage](
+                    x_BTD, seen, kinds_BS, edges_BE3, so_far, state[start : start + size]
                 )
                 after_exchanges += state_of_exchange
-        return (self.vocabulary(x_BTD), x_BTD, ticks_BS, *after, *after_exchanges)
+        _, _, found_BTC, ticks_BS = so_far
+        hidden = ops.concat((x_BTD, found_BTC), 2) if self.has_opinion else x_BTD
+        return (self.vocabulary(x_BTD), hidden, ticks_BS, *after, *after_exchanges)
 
-    def verdict(self, hidden_BTD, logits_BTY, candidate_BT):
+    def second_opinion(self, hidden):
+        """The logits (B, T, Y) of what Execution found at the last complete statement, without all else; where there is one."""
+        dim, shared_dim = self.opinion_CD.shape[1], self.opinion_CD.shape[0]
+        return self.vocabulary(ops.matmul(ops.split(hidden, [dim, shared_dim], 2)[1], self.opinion_CD))
+
+    def verdict(self, hidden, logits_BTY, candidate_BT):
         """Logit of the chance that a candidate for the next token is right, (B, T); 0 without Meta."""
         if self.verification is None:
             return ops.zeros(candidate_BT.shape)
         embedded_BTD = ops.stop_gradient(self.vocabulary.embed(candidate_BT))
-        return self.verification(ops.concat((hidden_BTD, embedded_BTD), 2), features(logits_BTY, candidate_BT))
+        known = ops.concat((hidden[:, :, : self.vocabulary.dim], embedded_BTD), 2)
+        return self.verification(known, features(logits_BTY, candidate_BT))
 
     def costs(self, num_tokens: int, num_statements: int, num_edges: int) -> dict[str, Cost]:
         """Of each system, for one piece of text of so many tokens, statements and edges."""
@@ -86,6 +98,8 @@ class StateFlowMachine(nn.Cell):
         for exchange in self.exchanges:
             for name, of_system in exchange.costs(num_tokens, num_statements, num_edges):
                 costs.setdefault(name, []).append(of_system)
+        if self.has_opinion:
+            costs["execution"].append(Cost(self.opinion_CD.size, 2 * num_tokens * self.opinion_CD.size))
         if self.verification is not None:
             costs["meta"].append(cost(self.verification, 2 * num_tokens * num_products(self.verification)))
         return {name: total(parts) for name, parts in costs.items()}
@@ -111,10 +125,11 @@ def features(logits_BTY, candidate_BT):
 
 
 class Exchange(nn.Cell):
-    """(x, seen, kinds, edges, said, slots, ticks, state) -> (x, said, slots, ticks, state): the systems' turns at one bridge.
+    """(x, seen, kinds, edges, so_far, state) -> (x, so_far, state): the systems' turns at one bridge.
 
-    `seen` is what nn/statement_places.py makes of a piece, `said` what earlier exchanges said of its statements, `slots` those of
-    Execution, before the piece and after each of its statements.
+    `seen` is what nn/statement_places.py makes of a piece. `so_far`: what has been said of its statements (B, S, C); of Execution
+    the slots before the piece and after each of its statements (B, S + 1, N, V), what it found at the last statement that is
+    complete with each token (B, T, C), None before its turn, and its ticks (B, S).
     """
 
     def __init__(self, config: StateFlowMachineModel, shape, is_first: bool, is_last: bool, rngs):
@@ -133,8 +148,9 @@ class Exchange(nn.Cell):
         if config.meta and is_last:
             self.meta = MetaSystem(shared_dim, config.meta_heads, config.num_hypotheses, config.stack_depth, rngs[3])
 
-    def construct(self, x_BTD, seen, kinds_BS, edges_BE3, said, slots_BRNV, ticks_BS, state):
+    def construct(self, x_BTD, seen, kinds_BS, edges_BE3, so_far, state):
         member_BRT, is_unfinished_BR, hears_BTR, is_statement_BS = seen
+        said, slots_BRNV, found_BTC, ticks_BS = so_far
         told_BSC, sums = self.bridge.tell(x_BTD, member_BRT, is_unfinished_BR, state[0])
         said_BSC, rest, after = said + told_BSC, state[2:], ()
         if self.structure is not None:
@@ -143,13 +159,14 @@ class Exchange(nn.Cell):
         if self.execution is not None:
             result_BSC, ticks_BS, states_BSNV, slots_BNV = self.execution(said_BSC, is_statement_BS, rest[0])
             slots_BRNV = ops.concat((rest[0].expand_dims(1), states_BSNV), 1)
-            said_BSC, rest, after = said_BSC + result_BSC, rest[1:], (*after, slots_BNV)
+            found_BTC = ops.bmm(hears_BTR, ops.concat((rest[1].expand_dims(1), result_BSC), 1))
+            said_BSC, rest, after = said_BSC + result_BSC, rest[2:], (*after, slots_BNV, found_BTC[:, -1])
         if self.meta is not None:
             thought_BSC, of_meta = self.meta(said_BSC, is_statement_BS, rest)
             said_BSC, after = said_BSC + thought_BSC, (*after, *of_meta)
         held_BTV = None if self.reader is None else self.reader(x_BTD, hears_BTR, slots_BRNV)
         x_BTD, before = self.bridge(x_BTD, said_BSC, state[1], hears_BTR, held_BTV)
-        return x_BTD, said_BSC, slots_BRNV, ticks_BS, (sums, before, *after)
+        return x_BTD, (said_BSC, slots_BRNV, found_BTC, ticks_BS), (sums, before, *after)
 
     def costs(self, num_tokens: int, num_statements: int, num_edges: int) -> list[tuple[str, Cost]]:
         costs = [("bridge", cost(self.bridge, self.bridge.flops(num_tokens, num_statements)))]

@@ -25,6 +25,7 @@ class TextTransformer(nn.Cell):
     """As StateFlowMachine, but without a state: it sees a text at once, and nothing of its statements."""
 
     carries_state = False
+    has_opinion = False
 
     def __init__(self, config: TextTransformerModel, shape, seed: int):
         super().__init__()

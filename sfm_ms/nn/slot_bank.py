@@ -17,7 +17,7 @@ from mindspore import ops
 
 
 def unit_keys(weights):
-    """Non-negative weights over slots (..., N), scaled to length 1."""
+    """Weights over slots (..., N), scaled to length 1."""
     return weights * ops.rsqrt((weights * weights).sum(-1, keepdims=True) + 1e-12)
 
 

@@ -17,7 +17,7 @@ class Vocabulary(nn.Cell):
 
     def __init__(self, num_tokens: int, dim: int, rng: np.random.Generator):
         super().__init__()
-        self.num_tokens, self.scale = num_tokens, dim**0.5
+        self.num_tokens, self.dim, self.scale = num_tokens, dim, dim**0.5
         self.table_YD = table(rng, (num_tokens, dim), std=dim**-0.5)
         self.norm = RmsNorm(dim)
         self.product = ops.MatMul(transpose_b=True)

@@ -6,10 +6,10 @@ a result by the gated delta rule (nn/slot_bank.py):
     tick    r = S^T keys(h)        h <- h + (silu([n, r] A) * ([n, r] B)) C        n = norm(h)
     write   S <- a (I - beta k k^T) S + beta k v^T        beta in [0, 2]        a = cos(angle) in [-1, 1]
 
-Keys are softmax distributions over the slots, scaled to length 1, so one sees which slot a tick reads and writes. A value is made
-of symbols, each a softmax distribution too: results are chosen anew at every write, so errors do not pile up along a text. A
-write's eigenvalues, a and a (1 - beta), lie in [-1, 1], signs included (Grazzi et al. 2025, "Unlocking State-Tracking in Linear
-RNNs"); two ticks can swap what two slots hold.
+Keys have length 1; their squares say which slots a tick reads and writes. They are linear: with softmax keys, sharp or soft, what
+names stand for was learned several times more slowly. A value is made of symbols, each a softmax distribution over a few choices:
+results are chosen anew at every write, so errors do not pile up along a text. A write's eigenvalues, a and a (1 - beta), lie in
+[-1, 1], signs included (Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs"); two ticks can swap what two slots hold.
 
 Shapes: B rows, T tokens, S statements, J ticks, C width of a statement, D width of a token, N slots, V width of a slot, R reads a
 tick, U products, P = S + 1 places.
@@ -28,7 +28,8 @@ from sfm_ms.nn.slot_bank import read, unit_keys, write
 
 NUM_READS = 4
 SYMBOL_CHOICES = 16  # numbers of a slot that are the chances of one symbol
-ADDRESS_STD = 4.0  # of the logits over slots in a fresh model: names begin with slots of their own
+PRODUCTS = 4  # of a tick, for each number of a statement's vector: with half of them little was learned of arithmetic
+SYMBOL_STD = 3.0  # of the logits over a symbol's choices in a fresh model: results begin with symbols of their own
 INITIAL_HALT = -1.0  # logit: most statements begin with all their ticks, as what does not run does not learn
 
 
@@ -47,15 +48,15 @@ class ExecutionSystem(nn.Cell):
                 raise ValueError(f"{name} of the execution system: expected {limit}, got {value}")
         if slot_dim < 1 or slot_dim % SYMBOL_CHOICES != 0:
             raise ValueError(f"slot_dim of the execution system: expected a multiple of {SYMBOL_CHOICES}, got {slot_dim}")
-        self.num_slots, self.slot_dim, self.num_ticks = num_slots, slot_dim, max_ticks
+        self.dim, self.num_slots, self.slot_dim, self.num_ticks = dim, num_slots, slot_dim, max_ticks
         self.halts = halts and max_ticks > 1
         self.before, self.in_tick, self.in_write, self.after = (RmsNorm(dim) for _ in range(4))
         self.first_CC = normal(rng, (dim, dim))
-        self.ask_CX = normal(rng, (dim, NUM_READS * num_slots), ADDRESS_STD * dim**-0.5)
-        self.views_XU = normal(rng, (dim + NUM_READS * slot_dim, 4 * dim))
-        self.result_UC = normal(rng, (2 * dim, dim))
-        self.key_JCN = normal(rng, (max_ticks, dim, num_slots), ADDRESS_STD * dim**-0.5)  # ticks may write to different slots
-        self.value_CV, self.out_CC = normal(rng, (dim, slot_dim)), normal(rng, (dim, dim))
+        self.ask_CX = normal(rng, (dim, NUM_READS * num_slots))
+        self.views_XU = normal(rng, (dim + NUM_READS * slot_dim, 2 * PRODUCTS * dim))
+        self.result_UC = normal(rng, (PRODUCTS * dim, dim))
+        self.key_JCN = normal(rng, (max_ticks, dim, num_slots), dim**-0.5)  # ticks may write to different slots
+        self.value_CV, self.out_CC = normal(rng, (dim, slot_dim), SYMBOL_STD * dim**-0.5), normal(rng, (dim, dim))
         self.beta_CJ, self.angle_CJ = normal(rng, (dim, max_ticks)), normal(rng, (dim, max_ticks), 0.01)
         if self.halts:
             self.halt_C1 = normal(rng, (dim, 1), 0.01)
@@ -97,7 +98,7 @@ class ExecutionSystem(nn.Cell):
     def compute(self, h_BC, slots_BNV):
         num_rows = h_BC.shape[0]
         n_BC = self.in_tick(h_BC)
-        keys_BRN = unit_keys(ops.softmax(ops.matmul(n_BC, self.ask_CX).reshape(num_rows, NUM_READS, self.num_slots), -1))
+        keys_BRN = unit_keys(ops.matmul(n_BC, self.ask_CX).reshape(num_rows, NUM_READS, self.num_slots))
         held_BX = read(slots_BNV, keys_BRN).reshape(num_rows, -1)
         left_BU, right_BU = ops.split(ops.matmul(ops.concat((n_BC, held_BX), 1), self.views_XU), self.result_UC.shape[0], 1)
         return ops.matmul(left_BU * ops.sigmoid(left_BU) * right_BU, self.result_UC)
@@ -105,11 +106,13 @@ class ExecutionSystem(nn.Cell):
     def to_write(self, h_BC, is_statement_B1, tick: int):
         """key (B, N), beta (B, 1), value (B, V), decay (B, 1); padding writes nothing."""
         n_BC = self.in_write(h_BC)
-        key_BN = unit_keys(ops.softmax(ops.matmul(n_BC, self.key_JCN[tick]), -1))
+        key_BN = unit_keys(ops.matmul(n_BC, self.key_JCN[tick]))
         beta_B1 = 2 * ops.sigmoid(ops.matmul(n_BC, self.beta_CJ[:, tick : tick + 1])) * is_statement_B1
         decay_B1 = ops.cos(ops.matmul(n_BC, self.angle_CJ[:, tick : tick + 1]) * is_statement_B1)
         value_BV = ops.softmax(ops.matmul(n_BC, self.value_CV).reshape(h_BC.shape[0], -1, SYMBOL_CHOICES), -1)
-        return key_BN, beta_B1, value_BV.reshape(h_BC.shape[0], self.slot_dim), decay_B1
+        # A symbol that is certain is as large as what has been normalised.
+        value_BV = SYMBOL_CHOICES**0.5 * value_BV.reshape(h_BC.shape[0], self.slot_dim)
+        return key_BN, beta_B1, value_BV, decay_B1
 
     def flops(self, num_statements: int) -> int:
         """Floating-point operations (two a multiply-add) of the forward pass for one text."""
@@ -119,8 +122,8 @@ class ExecutionSystem(nn.Cell):
         return 2 * num_statements * (self.num_ticks * (compute + of_write) + self.first_CC.size + self.out_CC.size)
 
     def begin(self, num_rows: int) -> tuple:
-        """The slots of `num_rows` texts before their first statement: empty."""
-        return (ops.zeros((num_rows, self.num_slots, self.slot_dim)),)
+        """The slots of `num_rows` texts before their first statement, empty, and what came out of a last statement: nothing."""
+        return ops.zeros((num_rows, self.num_slots, self.slot_dim)), ops.zeros((num_rows, self.dim))
 
 
 class SlotReader(nn.Cell):
@@ -133,11 +136,11 @@ class SlotReader(nn.Cell):
         super().__init__()
         self.num_slots, self.slot_dim = num_slots, slot_dim
         self.norm = RmsNorm(dim)
-        self.ask_DN = normal(rng, (dim, num_slots), ADDRESS_STD * dim**-0.5)
+        self.ask_DN = normal(rng, (dim, num_slots))
 
     def construct(self, x_BTD, hears_BTP, slots_BPNV):
         num_rows, num_tokens, num_places = hears_BTP.shape
-        key_BTN = unit_keys(ops.softmax(ops.matmul(self.norm(x_BTD), self.ask_DN), -1))
+        key_BTN = unit_keys(ops.matmul(self.norm(x_BTD), self.ask_DN))
         key_BTX = (hears_BTP.expand_dims(3) * key_BTN.expand_dims(2)).reshape(num_rows, num_tokens, num_places * self.num_slots)
         return ops.bmm(key_BTX, slots_BPNV.reshape(num_rows, num_places * self.num_slots, self.slot_dim))
 

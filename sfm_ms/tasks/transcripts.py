@@ -29,6 +29,10 @@ class Transcript(NamedTuple):
     text: str
     answers: list[tuple[int, int]]  # characters of what is assigned or printed: the first, and one past the last
 
+    def followed_by(self, other: Transcript) -> Transcript:
+        start = len(self.text)
+        return Transcript(self.text + other.text, self.answers + [(start + first, start + last) for first, last in other.answers])
+
 
 def transcripts(
     modulus: int,

@@ -1,7 +1,8 @@
 """One training step of a language model: pieces of text, each from an empty state.
 
-The loss is the mean over tokens of code, plus that over what programs print, plus what ticks cost, plus the binary cross-entropy
-of the verdict whether what the model itself would have printed is right, its first choice and its second one.
+The loss is the mean over tokens of code, plus that over what programs print, also of what Execution alone would
+print (otherwise it learns nothing where Perception, which is closer to the answers, finds some of them), plus what ticks cost,
+plus the binary cross-entropy of the verdict whether what the model would have printed is right, its first choice and its second.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class TextLoss(nn.Cell):
         (accuracy, of_first), (_, of_second) = verdicts
         code, answer, extra_ticks = mean(nll, is_code), mean(nll, is_answer), (ticks - 1).mean()
         verification = (of_first + of_second) / 2
+        if self.model.has_opinion:
+            answer = answer + mean(nll_of(self.model.second_opinion(hidden), targets), is_answer)
         loss = code + self.answer_weight * answer + self.tick_cost * extra_ticks + self.verification_weight * verification
         return loss, code, answer, accuracy, 1 + extra_ticks, verification
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -130,12 +132,16 @@ def test_test_programs_have_a_length_and_one_answer():
         assert np.flatnonzero(program.is_answer).size == 1
 
 
-def test_training_programs_grow_over_the_curriculum_and_ask_for_all_variables():
+def test_training_programs_grow_over_the_curriculum_and_fill_their_windows():
     recipe = load("debug/python_code", ["task.programs.curriculum_steps=6", "task.programs.question_share=0"])
     tokenizer = tokenizer_of(recipe)
     batches = TextBatches(recipe, tokenizer)
     assert [batches.max_operations(step) for step in range(7)] == [2, 2, 2, 3, 3, 3, 3]
-    for program in training_programs(recipe, tokenizer, range(9), 3):
-        text = tokenizer.decode(program.tokens)
-        assert text.count("print") == 3 and all(f"print({name})" in text for name in "abc")
+    rows = training_programs(recipe, tokenizer, range(9), 3)
+    for row in rows:
+        lines = [line for line in tokenizer.decode(row.tokens).splitlines() if not line.startswith("#")]
+        assert len(row.tokens) > recipe.task.window_tokens and row.is_answer.any()
+        assert lines[:3] == [line for line in lines if re.fullmatch(r"[abc] = \d", line)][:3]
+        assert len(lines) < 2 * (3 + 3 + 3)  # one program more than fits would be two too many
+    assert all(np.array_equal(a, b) for a, b in zip(rows[7], training_programs(recipe, tokenizer, [7], 3)[0], strict=True))
     assert TextBatches(load("debug/python_code"), tokenizer).max_operations(0) == 3

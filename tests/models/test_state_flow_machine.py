@@ -54,7 +54,7 @@ def inputs(num_rows=2):
 
 
 class Judged(nn.Cell):
-    """A model, and what it thinks of a token."""
+    """A model, and what it thinks of a token: its verdict and, where there is one, the second opinion."""
 
     def __init__(self, model):
         super().__init__()
@@ -62,7 +62,10 @@ class Judged(nn.Cell):
 
     def construct(self, tokens, is_token, is_end, kinds, edges, *state):
         logits, hidden, ticks, *state = self.model(tokens, is_token, is_end, kinds, edges, *state)
-        return (logits, self.model.verdict(hidden, logits, ops.ones_like(tokens)), ticks, *state)
+        thoughts = self.model.verdict(hidden, logits, ops.ones_like(tokens)).expand_dims(2)
+        if self.model.has_opinion:
+            thoughts = ops.concat((thoughts, self.model.second_opinion(hidden)), 2)
+        return (logits, thoughts, ticks, *state)
 
 
 def run(model, arrays, state=None):
@@ -163,8 +166,9 @@ def test_every_parameter_has_a_gradient(deep):
 def test_each_system_can_be_left_out(left_out):
     arrays = inputs()
     model = machine(**{left_out: False})
-    logits, verdict, state = run(model, arrays)
-    assert np.isfinite(logits).all() and len(state) == len(model.begin(1)) and (np.ptp(verdict) > 0) == (left_out != "meta")
+    logits, thoughts, state = run(model, arrays)
+    assert np.isfinite(logits).all() and len(state) == len(model.begin(1))
+    assert (np.ptp(thoughts[..., 0]) > 0) == (left_out != "meta") and (thoughts.shape[2] > 1) == (left_out != "execution")
     assert not any(left_out in parameter.name for parameter in model.trainable_params())
 
 

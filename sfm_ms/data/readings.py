@@ -34,7 +34,7 @@ class Reading(NamedTuple):
 
 def read_text(text: str, tokenizer: TextTokenizer, edges_per_statement: int, answers=()) -> Reading:
     """answers: pairs of characters, as in tasks/transcripts.py. Of the edges to a statement the nearest ones are kept."""
-    tokens, offsets = tokenizer.encode(text), tokenizer.offsets(text)
+    tokens, offsets = tokenizer.encode_with_offsets(text)
     ends = statement_ends(text)
     is_end = np.zeros(len(tokens) + 1, bool)
     is_end[1 + np.searchsorted(offsets, ends)] = True

@@ -14,8 +14,9 @@ import numpy as np
 from sfm_ms.data.readings import Piece, Reading, pieces, read_text
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.recipe import Recipe, RecipeError
-from sfm_ms.recipe.schema import PythonCodeTask
+from sfm_ms.recipe.schema import ExecutedPrograms, PythonCodeTask
 from sfm_ms.tasks.python_code import SourceFile, source_files
+from sfm_ms.tasks.state_tracking import Language
 from sfm_ms.tasks.transcripts import Transcript, transcripts
 
 TRAINING, VALIDATION, TEST = 0, 1, 2  # streams of programs that never meet; TEST + multiplier: those of a length
@@ -57,11 +58,11 @@ def code_pieces(task: PythonCodeTask, tokenizer: TextTokenizer, split: str) -> l
 def training_programs(recipe: Recipe, tokenizer: TextTokenizer, rows: Iterable[int], max_operations: int) -> list[Reading]:
     """For each row as many annotated programs, one after the other, as fill a window."""
     task, programs = recipe.task, recipe.task.programs
+    drawn, operations = (language(programs), recipe.seed, TRAINING), (programs.min_operations, max_operations)
     texts, filling = {row: Transcript("", []) for row in rows}, list(rows)
     for number in itertools.count():
         indices = np.array([row * task.window_tokens + number for row in filling])  # a program has more than one token
-        operations = programs.min_operations, max_operations
-        for row, more in zip(filling, _transcripts(recipe, TRAINING, indices, *operations, programs.question_share), strict=True):
+        for row, more in zip(filling, transcripts(*drawn, indices, *operations, programs.question_share), strict=True):
             texts[row] = texts[row].followed_by(more)
         filling = [row for row in filling if len(tokenizer.encode(texts[row].text)) < task.window_tokens]
         if not filling:
@@ -77,20 +78,12 @@ def held_out_programs(recipe: Recipe, tokenizer: TextTokenizer, multiplier: int 
     else:
         stream, number = TEST + multiplier, programs.test_programs
         operations = (multiplier * programs.test_base_operations,) * 2
-    texts = _transcripts(recipe, stream, np.arange(number), *operations, None)
+    texts = transcripts(language(programs), recipe.seed, stream, np.arange(number), *operations, None)
     return [read_text(text, tokenizer, recipe.task.edges_per_statement, answers) for text, answers in texts]
 
 
-def _transcripts(
-    recipe: Recipe,
-    stream: int,
-    indices: np.ndarray,
-    min_operations: int,
-    max_operations: int,
-    question_share: float | None,
-) -> list[Transcript]:
-    programs, lengths = recipe.task.programs, (min_operations, max_operations)
-    return transcripts(programs.modulus, programs.num_variables, recipe.seed, stream, indices, *lengths, question_share)
+def language(programs: ExecutedPrograms) -> Language:
+    return Language("chained", programs.num_variables, programs.modulus)
 
 
 class TextBatches:

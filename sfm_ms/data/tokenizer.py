@@ -66,11 +66,12 @@ class TextTokenizer:
 
     def encode(self, text: str) -> np.ndarray:
         """(T,) int32, without an end."""
-        return 1 + np.array(self.tokenizer.encode(text).ids, np.int32)
+        return self.encode_with_offsets(text)[0]
 
-    def offsets(self, text: str) -> np.ndarray:
-        """(T,) int32: the number of characters that are complete with each token."""
-        return np.array([end for _, end in self.tokenizer.encode(text).offsets], np.int32)
+    def encode_with_offsets(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        """As `encode`, and (T,) int32: the number of characters that are complete with each token."""
+        encoding = self.tokenizer.encode(text)
+        return 1 + np.array(encoding.ids, np.int32), np.array([end for _, end in encoding.offsets], np.int32)
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text; ends are left out."""

@@ -52,8 +52,8 @@ class StateFlowMachine(nn.Cell):
         layers = (config.dim, LAYERS_BETWEEN_EXCHANGES, config.num_heads, rngs[0])
         self.stages = nn.CellList([PerceptionSystem(*layers) for _ in range(num_stages)])
         has_others = config.structure or config.execution or config.meta
-        places = [(stage == 0, stage == num_stages - 1) for stage in range(num_stages)] if has_others else []
-        self.exchanges = nn.CellList([Exchange(config, shape, is_first, is_last, rngs) for is_first, is_last in places])
+        ends = [(stage == 0, stage == num_stages - 1) for stage in range(num_stages)] if has_others else []
+        self.exchanges = nn.CellList([Exchange(config, shape, is_first, is_last, rngs) for is_first, is_last in ends])
         self.has_opinion = config.execution
         self.opinion_CD = normal(rngs[2], (config.shared_dim, config.dim)) if config.execution else None
         self.verification = VerificationHead(2 * config.dim, NUM_FEATURES, rngs[3]) if config.meta else None
@@ -80,8 +80,7 @@ class StateFlowMachine(nn.Cell):
 
     def second_opinion(self, hidden):
         """The logits (B, T, Y) of what Execution found at the last complete statement, without all else; where there is one."""
-        dim, shared_dim = self.opinion_CD.shape[1], self.opinion_CD.shape[0]
-        return self.vocabulary(ops.matmul(ops.split(hidden, [dim, shared_dim], 2)[1], self.opinion_CD))
+        return self.vocabulary(ops.matmul(hidden[:, :, self.vocabulary.dim :], self.opinion_CD))
 
     def verdict(self, hidden, logits_BTY, candidate_BT):
         """Logit of the chance that a candidate for the next token is right, (B, T); 0 without Meta."""

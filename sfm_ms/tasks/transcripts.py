@@ -35,8 +35,7 @@ class Transcript(NamedTuple):
 
 
 def transcripts(
-    modulus: int,
-    num_variables: int,
+    language: Language,
     seed: int,
     stream: int,
     indices: np.ndarray,
@@ -46,20 +45,19 @@ def transcripts(
 ) -> list[Transcript]:
     """Transcripts `indices` of a stream; number i is a pure function of (seed, stream, i) and of the distribution.
 
-    question_share: of annotated programs; None: bare ones.
+    language: of the family `chained`. question_share: of annotated programs; None: bare ones.
     """
-    language = Language("chained", num_variables, modulus)
     programs = generate(language, seed, stream, indices, min_operations, max_operations)
     values = run(programs)[0]
     texts = []
     for row, index in enumerate(indices):
-        generator = np.random.Generator(np.random.Philox(key=[seed, _QUESTIONS + stream], counter=[0, 0, 0, int(index)]))
-        program, num_statements = programs[row : row + 1], int(programs.lengths[row])
+        num_statements = int(programs.lengths[row])
         if question_share is None:
             is_commented, asked = np.zeros(num_statements, bool), [()] * (num_statements - 1) + [programs.queried[row : row + 1]]
         else:
-            is_commented, asked = _annotations(generator, num_statements, num_variables, question_share)
-        texts.append(_transcript(program, is_commented, asked, values[row]))
+            generator = np.random.Generator(np.random.Philox(key=[seed, _QUESTIONS + stream], counter=[0, 0, 0, int(index)]))
+            is_commented, asked = _annotations(generator, num_statements, language.num_variables, question_share)
+        texts.append(_transcript(programs[row : row + 1], is_commented, asked, values[row]))
     return texts
 
 

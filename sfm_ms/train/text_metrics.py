@@ -53,9 +53,10 @@ class TextReader:
 
     def bits(self, rows: Sequence[tuple[Reading, Piece]]) -> tuple[float, np.ndarray]:
         """Of all code in the pieces, each read from an empty state; and how often each token was to be foretold."""
-        bits, counts = 0.0, np.zeros(self.task.vocabulary, np.int64)
+        task = self.task
+        bits, counts = 0.0, np.zeros(task.vocabulary, np.int64)
         for batch_rows in self.batches(rows, (rows[0][0], NOTHING)):
-            batch = self.batch(batch_rows)
+            batch = as_batch(batch_rows, task.window_tokens, task.window_statements, task.edges_per_statement)
             (nll_BT, *_), _ = self.read(batch, self.model.begin(self.batch_size))
             bits += float((nll_BT * batch.is_code_BT).sum()) / np.log(2)
             counts += np.bincount(batch.targets_BT[batch.is_code_BT > 0], minlength=len(counts))
@@ -93,9 +94,6 @@ class TextReader:
     def batches(self, rows: Sequence, filling) -> list[list]:
         filled = [*rows, *[filling] * (-len(rows) % self.batch_size)]
         return [filled[start : start + self.batch_size] for start in range(0, len(filled), self.batch_size)]
-
-    def batch(self, rows: Sequence[tuple[Reading, Piece]]) -> TextBatch:
-        return as_batch(rows, self.task.window_tokens, self.task.window_statements, self.task.edges_per_statement)
 
     def read(self, batch: TextBatch, state: tuple) -> tuple[list[np.ndarray], tuple]:
         results = self.judge(*map(Tensor, batch[:6]), *state)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from sfm_ms.tasks.interpreter import evaluate
+from sfm_ms.tasks.state_tracking import Language
 from sfm_ms.tasks.transcripts import transcripts
 
 
 def drawn(indices, question_share=0.4, modulus=10):
-    return transcripts(modulus, 3, 5, 0, np.array(indices), 4, 9, question_share)
+    return transcripts(Language("chained", 3, modulus), 5, 0, np.array(indices), 4, 9, question_share)
 
 
 @pytest.mark.parametrize("question_share", [None, 0.4])

@@ -15,9 +15,9 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
-from sfm_ms.data.growing_reading import GrowingReading, Statement
+from sfm_ms.data.growing_reading import GrowingReading, ReadToken
 from sfm_ms.data.readings import Reading, pieces
-from sfm_ms.data.text_batches import as_batch
+from sfm_ms.data.text_batches import NUM_INPUTS, as_batch
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.recipe.schema import PythonCodeTask
 
@@ -57,7 +57,7 @@ class Generator:
             if token == self.tokenizer.end:
                 return
             before = len(reading.text)
-            place = self.read([token], [reading.append(token)], place.state)
+            place = self.read([reading.append(token)], place.state)
             yield reading.text[before:]
 
     def answer(self, prompt: str, threshold: float = 0.5, most_attempts: int = 3) -> Answer:
@@ -85,7 +85,7 @@ class Generator:
             tokens.append(token)
             if "\n" in text:
                 break
-            place = self.read([token], [None], place.state)  # a comment completes no statement
+            place = self.read([ReadToken(token, in_statement=False, completes=None)], place.state)  # a comment
             token = int(place.logits_Y.argmax())
         return self.tokenizer.decode(tokens).partition("\n")[0], trust
 
@@ -96,24 +96,25 @@ class Generator:
     def begin(self, prompt: str) -> tuple[GrowingReading, Place]:
         reading = GrowingReading(self.tokenizer, self.task.edges_per_statement)
         tokens = self.tokenizer.encode(prompt).tolist()
-        statements = [reading.append(token) for token in tokens]
-        return reading, self.read([self.tokenizer.end, *tokens], [None, *statements], self.model.begin(1))
+        start = ReadToken(self.tokenizer.end, in_statement=False, completes=None)
+        return reading, self.read([start, *map(reading.append, tokens)], self.model.begin(1))
 
-    def read(self, tokens: list[int], statements: list[Statement | None], state: tuple) -> Place:
-        """tokens, and the statements that they complete, or None, after what `state` has read."""
-        complete = [statement for statement in statements if statement is not None]
+    def read(self, tokens: list[ReadToken], state: tuple) -> Place:
+        """After what `state` has read."""
+        complete = [token.completes for token in tokens if token.completes is not None]
         first = complete[0].number if complete else 0
         reading = Reading(
-            np.array([*tokens, self.tokenizer.end], np.int32),
-            np.array([statement is not None for statement in statements]),
+            np.array([*(token.number for token in tokens), self.tokenizer.end], np.int32),
+            np.array([token.in_statement for token in tokens]),
+            np.array([token.completes is not None for token in tokens]),
             np.array([statement.kind for statement in complete], np.int32),
             np.concatenate([np.zeros((0, 3), np.int32), *(statement.edges for statement in complete)]) - (first, first, 0),
             np.zeros(len(tokens), bool),
         )
         limits = (self.task.window_tokens, self.task.window_statements) if len(tokens) > 1 else (1, 1)
         for piece in pieces(reading, *limits):
-            arrays = as_batch([(reading, piece)], *limits, self.task.edges_per_statement, is_continued=True)[:5]
-            edges = arrays[4]
+            arrays = as_batch([(reading, piece)], *limits, self.task.edges_per_statement, is_continued=True)[:NUM_INPUTS]
+            edges = arrays[-1]
             edges[edges[:, :, 1] >= 0] += np.array([first, first, 0], np.int32)
             logits, hidden, *state = self.read_piece(*map(Tensor, arrays), *state)
         return Place(logits.asnumpy()[0, 0], hidden, tuple(state))
@@ -134,8 +135,8 @@ class _LastOfPiece(nn.Cell):
         super().__init__()
         self.model = model
 
-    def construct(self, tokens, is_token, is_end, kinds, edges, *state):
-        logits, hidden, _, *state = self.model(tokens, is_token, is_end, kinds, edges, *state)
+    def construct(self, tokens, is_token, in_statement, is_end, kinds, edges, *state):
+        logits, hidden, _, *state = self.model(tokens, is_token, in_statement, is_end, kinds, edges, *state)
         numbers_T = ops.arange(tokens.shape[1]).astype(mstype.float32)
         is_last_B1T = (numbers_T == is_token.sum(1, keepdims=True) - 1).astype(mstype.float32).expand_dims(1)
         return (ops.bmm(is_last_B1T, logits), ops.bmm(is_last_B1T, hidden), *state)

@@ -9,7 +9,7 @@ from mindspore import Tensor
 from sfm_ms.data.growing_reading import GrowingReading
 from sfm_ms.data.input_shape import TextShape
 from sfm_ms.data.readings import pieces, read_text
-from sfm_ms.data.text_batches import as_batch
+from sfm_ms.data.text_batches import NUM_INPUTS, as_batch
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.generate import Generator, drawn
 from sfm_ms.models.state_flow_machine import StateFlowMachine
@@ -39,10 +39,11 @@ def test_a_growing_text_is_read_as_the_whole(tokenizer):
     files = [file.text for file in source_files(split="valid", held_out=0.01) if 200 < len(file.text) < 3000]
     for text in (PROMPT + "3\n", *files[:4]):
         whole, growing = read_text(text, tokenizer, 4), GrowingReading(tokenizer, 4)
-        statements = [growing.append(token) for token in tokenizer.encode(text).tolist()]
+        tokens = [growing.append(token) for token in tokenizer.encode(text).tolist()]
         assert growing.text == text
-        assert [statement is not None for statement in statements] == whole.is_end[1:].tolist()
-        complete = [statement for statement in statements if statement is not None]
+        assert [token.in_statement for token in tokens] == whole.in_statement[1:].tolist()
+        assert [token.completes is not None for token in tokens] == whole.is_end[1:].tolist()
+        complete = [token.completes for token in tokens if token.completes is not None]
         assert [statement.number for statement in complete] == list(range(len(complete)))
         assert [statement.kind for statement in complete] == whole.kinds.tolist()
         assert np.array_equal(np.concatenate([np.zeros((0, 3), int), *(statement.edges for statement in complete)]), whole.edges)
@@ -51,11 +52,11 @@ def test_a_growing_text_is_read_as_the_whole(tokenizer):
 def test_token_by_token_is_the_whole_text(generator, tokenizer):
     reading, place = generator.begin(PROMPT[:40])
     for token in tokenizer.encode(PROMPT)[len(tokenizer.encode(PROMPT[:40])) :].tolist():
-        place = generator.read([token], [reading.append(token)], place.state)
+        place = generator.read([reading.append(token)], place.state)
     assert reading.text == PROMPT
     whole = read_text(PROMPT, tokenizer, TASK.edges_per_statement)
     (piece,) = pieces(whole, 1000, 50)
-    arrays = as_batch([(whole, piece)], piece.num_tokens, 50, TASK.edges_per_statement)[:5]
+    arrays = as_batch([(whole, piece)], piece.num_tokens, 50, TASK.edges_per_statement)[:NUM_INPUTS]
     logits = generator.model(*map(Tensor, arrays), *generator.model.begin(1))[0].asnumpy()
     assert np.allclose(place.logits_Y, logits[0, -1], atol=1e-4)
     assert np.allclose(generator.begin(PROMPT)[1].logits_Y, logits[0, -1], atol=1e-4)

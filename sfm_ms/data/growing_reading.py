@@ -21,8 +21,14 @@ class Statement(NamedTuple):
     edges: np.ndarray  # (E, 3) int32, from earlier statements to it, the nearest first
 
 
+class ReadToken(NamedTuple):
+    number: int  # in the vocabulary
+    in_statement: bool
+    completes: Statement | None
+
+
 class GrowingReading:
-    """`append` takes the next token and returns the statement that it completes, or None.
+    """`append` takes the next token and says what it is.
 
     The code so far is parsed with what closes its open blocks (tasks/statements.py), which is taken away again.
     """
@@ -32,16 +38,22 @@ class GrowingReading:
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.scanner, self.graph = StatementScanner(), GrowingCodeGraph()
         self.new, self.num_statements = "", 0  # text since the last statement's end
+        self.in_comment = False  # is the last character
 
     @property
     def text(self) -> str:
         return self.graph.source + self.new
 
-    def append(self, token: int) -> Statement | None:
+    def append(self, token: int) -> ReadToken:
         text = self.decoder.decode(self.bytes_of[token])
         self.new += text
-        if not self.scanner.feed(text):
-            return None
+        ends, comments = self.scanner.feed(text)
+        if text:  # a token may be a part of a character
+            self.in_comment = bool(comments) and comments[-1][1] == self.scanner.num_characters
+        return ReadToken(token, not self.in_comment, self.complete() if ends else None)
+
+    def complete(self) -> Statement:
+        """The one that ends with the text so far."""
         self.num_statements += 1
         complete = self.text
         self.graph.append(self.new + closing(complete[self.graph.last.start :]))

@@ -9,6 +9,7 @@ Shapes: L tokens of a text, M statements, E edges; T tokens of a piece, S its st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.tasks.code_graph import CodeGraph, code_graph
 from sfm_ms.tasks.code_reader import EDGE_KINDS, NODE_KINDS
-from sfm_ms.tasks.statements import statement_ends
+from sfm_ms.tasks.statements import StatementScanner
 
 NUM_EDGE_KINDS = 2 * len(EDGE_KINDS)
 NUM_STATEMENT_KINDS = 1 + len(NODE_KINDS)  # 0: a statement of code that could not be parsed
@@ -26,6 +27,7 @@ class Reading(NamedTuple):
     """A text of L - 1 tokens between the end of the text before it and its own."""
 
     tokens: np.ndarray  # (L + 1,) int32: all that are read, and one more that is to be foretold
+    in_statement: np.ndarray  # (L,) bool: this token is part of one, and not of a comment
     is_end: np.ndarray  # (L,) bool: this token completes a statement
     kinds: np.ndarray  # (M,) int32: of statements, from 1
     edges: np.ndarray  # (E, 3) int32: earlier statement, later statement, kind; sorted by the later one
@@ -35,15 +37,22 @@ class Reading(NamedTuple):
 def read_text(text: str, tokenizer: TextTokenizer, edges_per_statement: int, answers=()) -> Reading:
     """answers: pairs of characters, as in tasks/transcripts.py. Of the edges to a statement the nearest ones are kept."""
     tokens, offsets = tokenizer.encode_with_offsets(text)
-    ends = statement_ends(text)
+    ends, comments = StatementScanner().feed(text)
     is_end = np.zeros(len(tokens) + 1, bool)
     is_end[1 + np.searchsorted(offsets, ends)] = True
+    in_statement = np.concatenate(([False], ~is_within(offsets, comments)))
     is_answer = np.zeros(len(tokens) + 1, bool)
     for first, last in answers:
         is_answer[np.searchsorted(offsets, first, "right") : 1 + np.searchsorted(offsets, last)] = True
     kinds, edges = statement_graph(code_graph(text), text, len(ends), edges_per_statement)
     framed = np.concatenate(([tokenizer.end], tokens, [tokenizer.end])).astype(np.int32)
-    return Reading(framed, is_end, kinds, edges, is_answer)
+    return Reading(framed, in_statement, is_end, kinds, edges, is_answer)
+
+
+def is_within(offsets: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Of each token: is its last character within one of the spans?"""
+    firsts, lasts = np.array(spans, int).reshape(-1, 2).T
+    return np.searchsorted(firsts, offsets) > np.searchsorted(lasts, offsets)
 
 
 def statement_graph(

@@ -23,11 +23,15 @@ TRAINING, VALIDATION, TEST = 0, 1, 2  # streams of programs that never meet; TES
 _ORDER_STREAM = 2**32  # of the random numbers that shuffle an epoch
 
 
+NUM_INPUTS = 6  # of a TextBatch, the first ones, that models take
+
+
 class TextBatch(NamedTuple):
     """What models take (tokens to edges), and what they should say: `targets`, where code or an answer goes on."""
 
     tokens_BT: np.ndarray  # int32
-    is_token_BT: np.ndarray  # float32, like all that begins with is_
+    is_token_BT: np.ndarray  # float32, like all that begins with is_ or in_
+    in_statement_BT: np.ndarray
     is_end_BT: np.ndarray
     kinds_BS: np.ndarray  # int32
     edges_BE3: np.ndarray  # int32: earlier statement, later statement, kind; -1 for the later one where there is none
@@ -134,8 +138,7 @@ def as_batch(
     num_rows = len(rows)
     batch = TextBatch(
         np.zeros((num_rows, num_tokens), np.int32),
-        np.zeros((num_rows, num_tokens), np.float32),
-        np.zeros((num_rows, num_tokens), np.float32),
+        *(np.zeros((num_rows, num_tokens), np.float32) for _ in range(3)),
         np.zeros((num_rows, num_statements), np.int32),
         np.full((num_rows, num_statements * edges_per_statement, 3), (0, -1, 0), np.int32),
         np.zeros((num_rows, num_tokens), np.int32),
@@ -146,6 +149,7 @@ def as_batch(
         span = slice(piece.first, piece.first + piece.num_tokens)
         batch.tokens_BT[row, : piece.num_tokens] = reading.tokens[span]
         batch.is_token_BT[row, : piece.num_tokens] = 1
+        batch.in_statement_BT[row, : piece.num_tokens] = reading.in_statement[span]
         batch.is_end_BT[row, : piece.num_tokens] = reading.is_end[span]
         batch.kinds_BS[row, : piece.num_statements] = reading.kinds[piece.first_statement :][: piece.num_statements]
         batch.targets_BT[row, : piece.num_tokens] = reading.tokens[piece.first + 1 :][: piece.num_tokens]

@@ -3,8 +3,9 @@
     tokens -> embedding -> [two layers of Perception -> exchange] x L / 2 -> norm -> logits
 
 An exchange (systems/bridge.py) takes the tokens' statements into the shared space, where Structure adds what the code graph knows
-of them; the first exchange runs Execution, so that all later layers can ask for results; the last one runs Meta, which has heard
-all others by then. Each system can be left out; without all three the model is its Perception system.
+of them; the first exchange runs Execution, which reads the statements' own tokens too, so that all later layers can ask for
+results; the last one runs Meta, which has heard all others by then. Each system can be left out; without all three the model is
+its Perception system.
 
 Shapes: B rows, T tokens, S statements that a piece of text completes, E edges, D width of tokens, C of the shared space, Y tokens
 in the vocabulary.
@@ -16,13 +17,14 @@ import numpy as np
 from mindspore import nn, ops
 
 from sfm_ms.nn.cost import Cost, cost, total
-from sfm_ms.nn.init import normal
+from sfm_ms.nn.init import normal, zeros
 from sfm_ms.nn.linear import num_operands, num_products
 from sfm_ms.nn.statement_places import places
+from sfm_ms.nn.statement_reader import StatementReader
 from sfm_ms.nn.verification import VerificationHead
 from sfm_ms.nn.vocabulary import Vocabulary
 from sfm_ms.recipe.schema import StateFlowMachineModel
-from sfm_ms.systems.bridge import CrossSystemBridge
+from sfm_ms.systems.bridge import NUM_POOL_HEADS, CrossSystemBridge
 from sfm_ms.systems.execution import ExecutionSystem, SlotReader
 from sfm_ms.systems.meta import MetaSystem
 from sfm_ms.systems.perception import PerceptionSystem
@@ -32,14 +34,14 @@ LAYERS_BETWEEN_EXCHANGES = 2
 
 
 class StateFlowMachine(nn.Cell):
-    """(tokens (B, T) int32, is_token (B, T), is_end (B, T), kinds (B, S) int32, edges (B, E, 3) int32, *state)
+    """(tokens (B, T) int32, is_token, in_statement, is_end (B, T), kinds (B, S) int32, edges (B, E, 3) int32, *state)
     -> (logits (B, T, Y), hidden (B, T, D) or (B, T, D + C), ticks (B, S), *state)
 
-    is_token: 1, and 0 for the padding at a row's end; is_end: 1 at tokens that complete a statement, S of them at most. kinds and
-    edges: of the statements, as data/readings.py has them; edges name statements by their number in the text. hidden: what
-    the logits are made of, and beside it what Execution found, for `verdict` and `second_opinion`. ticks: expected number that
-    Execution takes; 1 without it. `begin` makes the state of texts that begin; a text may be cut into pieces anywhere. `shape` is
-    the task's TextShape.
+    is_token: 1, and 0 for the padding at a row's end; in_statement: 0 at comments too; is_end: 1 at tokens that complete a
+    statement, S of them at most. kinds and edges: of the statements, as data/readings.py has them; edges name statements by their
+    number in the text. hidden: what the logits are made of, and beside it what Execution found, for `verdict` and
+    `second_opinion`. ticks: expected number that Execution takes; 1 without it. `begin` makes the state of texts that begin; a
+    text may be cut into pieces anywhere. `shape` is the task's TextShape.
     """
 
     carries_state = True
@@ -60,9 +62,9 @@ class StateFlowMachine(nn.Cell):
         self.num_stages, self.has_others = num_stages, has_others
         self.state_sizes = [len(part.begin(1)) for part in (*self.stages, *self.exchanges)]
 
-    def construct(self, tokens_BT, is_token_BT, is_end_BT, kinds_BS, edges_BE3, *state):
-        seen = places(is_token_BT, is_end_BT, kinds_BS.shape[1])
+    def construct(self, tokens_BT, is_token_BT, in_statement_BT, is_end_BT, kinds_BS, edges_BE3, *state):
         x_BTD, so_far = self.vocabulary.embed(tokens_BT), (0, None, None, ops.ones(kinds_BS.shape))
+        seen = (x_BTD, is_token_BT, *places(in_statement_BT, is_end_BT, kinds_BS.shape[1]))
         after, after_exchanges, first = (), (), sum(self.state_sizes[: self.num_stages])
         for stage in range(self.num_stages):
             start, size = len(after), self.state_sizes[stage]
@@ -126,16 +128,17 @@ def features(logits_BTY, candidate_BT):
 class Exchange(nn.Cell):
     """(x, seen, kinds, edges, so_far, state) -> (x, so_far, state): the systems' turns at one bridge.
 
-    `seen` is what nn/statement_places.py makes of a piece. `so_far`: what has been said of its statements (B, S, C); of Execution
-    the slots before the piece and after each of its statements (B, S + 1, N, V), what it found at the last statement that is
-    complete with each token (B, T, C), None before its turn, and its ticks (B, S).
+    `seen`: a piece's tokens as they are spelled (B, T, D), is_token, and what nn/statement_places.py makes of it. `so_far`: what
+    has been said of its statements (B, S, C); of Execution the slots before the piece and after each of its statements
+    (B, S + 1, N, V), what it found at the last statement that is complete with each token (B, T, C), None before its turn, and
+    its ticks (B, S).
     """
 
     def __init__(self, config: StateFlowMachineModel, shape, is_first: bool, is_last: bool, rngs):
         super().__init__()
         dim, shared_dim = config.dim, config.shared_dim
         self.bridge = CrossSystemBridge(dim, shared_dim, config.slot_dim if config.execution else 0, rngs[0])
-        self.structure = self.execution = self.reader = self.meta = None
+        self.structure = self.spelling = self.execution = self.reader = self.meta = None
         if config.structure:
             kinds = (shape.num_statement_kinds, shape.num_edge_kinds)
             self.structure = StructureSystem(shared_dim, 1, config.structure_heads, config.max_nodes, *kinds, rngs[1])
@@ -143,12 +146,14 @@ class Exchange(nn.Cell):
             self.reader = SlotReader(dim, config.num_slots, config.slot_dim, rngs[2])
         if config.execution and is_first:
             halts = config.halting == "learned"
+            self.spelling = StatementReader(dim, shared_dim, NUM_POOL_HEADS, rngs[2])
+            self.heed_C = zeros((shared_dim,))  # for what has been said of a statement: Execution begins with its tokens alone
             self.execution = ExecutionSystem(shared_dim, config.num_slots, config.slot_dim, config.max_ticks, rngs[2], halts)
         if config.meta and is_last:
             self.meta = MetaSystem(shared_dim, config.meta_heads, config.num_hypotheses, config.stack_depth, rngs[3])
 
     def construct(self, x_BTD, seen, kinds_BS, edges_BE3, so_far, state):
-        member_BRT, is_unfinished_BR, hears_BTR, is_statement_BS = seen
+        spelled_BTD, is_token_BT, member_BRT, is_unfinished_BR, hears_BTR, is_statement_BS = seen
         said, slots_BRNV, found_BTC, ticks_BS = so_far
         told_BSC, sums = self.bridge.tell(x_BTD, member_BRT, is_unfinished_BR, state[0])
         said_BSC, rest, after = said + told_BSC, state[2:], ()
@@ -156,10 +161,13 @@ class Exchange(nn.Cell):
             said_BSC, of_structure = self.structure(said_BSC, is_statement_BS, kinds_BS, edges_BE3, rest[:2])
             rest, after = rest[2:], of_structure
         if self.execution is not None:
-            result_BSC, ticks_BS, states_BSNV, slots_BNV = self.execution(said_BSC, is_statement_BS, rest[0])
-            slots_BRNV = ops.concat((rest[0].expand_dims(1), states_BSNV), 1)
-            found_BTC = ops.bmm(hears_BTR, ops.concat((rest[1].expand_dims(1), result_BSC), 1))
-            said_BSC, rest, after = said_BSC + result_BSC, rest[2:], (*after, slots_BNV, found_BTC[:, -1])
+            past, its_sums, slots_BNV, before_BC = rest[:4]
+            words_BSC, past, its_sums = self.spelling(spelled_BTD, is_token_BT, member_BRT, is_unfinished_BR, past, its_sums)
+            words_BSC = words_BSC + self.heed_C * said_BSC
+            result_BSC, ticks_BS, states_BSNV, last_BNV = self.execution(words_BSC, is_statement_BS, slots_BNV)
+            slots_BRNV = ops.concat((slots_BNV.expand_dims(1), states_BSNV), 1)
+            found_BTC = ops.bmm(hears_BTR, ops.concat((before_BC.expand_dims(1), result_BSC), 1))
+            said_BSC, rest, after = said_BSC + result_BSC, rest[4:], (*after, past, its_sums, last_BNV, found_BTC[:, -1])
         if self.meta is not None:
             thought_BSC, of_meta = self.meta(said_BSC, is_statement_BS, rest)
             said_BSC, after = said_BSC + thought_BSC, (*after, *of_meta)
@@ -172,6 +180,7 @@ class Exchange(nn.Cell):
         if self.structure is not None:
             costs.append(("structure", cost(self.structure, self.structure.flops(num_statements, num_edges))))
         if self.execution is not None:
+            costs.append(("execution", cost(self.spelling, self.spelling.flops(num_tokens, num_statements))))
             costs.append(("execution", cost(self.execution, self.execution.flops(num_statements))))
         if self.reader is not None:
             costs.append(("execution", cost(self.reader, self.reader.flops(num_tokens, num_statements))))
@@ -180,5 +189,5 @@ class Exchange(nn.Cell):
         return costs
 
     def begin(self, num_rows: int) -> tuple:
-        systems = [system for system in (self.structure, self.execution, self.meta) if system is not None]
+        systems = [system for system in (self.structure, self.spelling, self.execution, self.meta) if system is not None]
         return (*self.bridge.begin(num_rows), *(part for system in systems for part in system.begin(num_rows)))

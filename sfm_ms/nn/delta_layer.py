@@ -52,9 +52,7 @@ class DeltaLayer(nn.Cell):
 
     def begin(self, num_rows: int) -> tuple:
         """past and state of `num_rows` texts before their first token."""
-        num_before, num_channels = self.convolution.width - 1, self.convolution.weight_WD.shape[1]
-        state = (num_rows, self.num_heads, self.head_dim, self.head_dim)
-        return ops.zeros((num_rows, num_before, num_channels)), ops.zeros(state)
+        return self.convolution.begin(num_rows), ops.zeros((num_rows, self.num_heads, self.head_dim, self.head_dim))
 
     def by_heads(self, x_BTD):
         return x_BTD.reshape(x_BTD.shape[0], x_BTD.shape[1], self.num_heads, self.head_dim)

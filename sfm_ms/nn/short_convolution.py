@@ -24,7 +24,7 @@ class ShortConvolution(nn.Cell):
         super().__init__()
         if width < 2:
             raise ValueError(f"width of a short convolution: expected at least 2 tokens, got {width}")
-        self.width = width
+        self.width, self.past = width, (width - 1, dim)
         self.weight_WD = normal(rng, (width, dim))
 
     def construct(self, x_BTD, is_token_BT, past_BWD):
@@ -34,6 +34,10 @@ class ShortConvolution(nn.Cell):
         for w in range(1, self.width):
             sum_BTD = sum_BTD + all_BTD[:, w : w + num_steps] * self.weight_WD[w]
         return sum_BTD * ops.sigmoid(sum_BTD), self.last(all_BTD, is_token_BT)
+
+    def begin(self, num_rows: int):
+        """The past of `num_rows` texts before their first token."""
+        return ops.zeros((num_rows, *self.past))
 
     def last(self, all_BTD, is_token_BT):
         """The last W - 1 of the tokens before and in a row, picked by a product with ones where they are."""

@@ -1,4 +1,4 @@
-"""Where the logical lines of Python source end, found while the text comes in pieces.
+"""Where the logical lines of Python source end and where its comments are, found while the text comes in pieces.
 
 A logical line is what Python's tokenizer ends with NEWLINE: a simple statement, several with `;` between, or the head of a
 compound statement. It may go over several lines: in brackets, in strings, or after a backslash. Lines end with "\\n" or "\\r\\n".
@@ -31,6 +31,13 @@ BLANK = re.compile(r"(?:[ \t\f\r]*+(?:#[^\n]*+)?\n)*+[ \t\f]*+")  # lines withou
 NOT_CODE = re.compile(rf"({STRINGS})|#[^\n]*+", re.DOTALL)
 
 
+class Scan(NamedTuple):
+    """Characters, counted from the beginning of all text."""
+
+    ends: list[int]  # just after the newlines that end logical lines
+    comments: list[tuple[int, int]]  # of each the first, and one past the last
+
+
 class StatementScanner:
     """Reads text piece by piece, cut anywhere; in all it takes time in proportion to the text."""
 
@@ -40,16 +47,19 @@ class StatementScanner:
         self.has_code = False  # the logical line holds something
         self.rest = ""  # stands for what is not finished: a comment, a string, a backslash
 
-    def feed(self, text: str) -> list[int]:
-        """Characters, counted from the beginning of all text, just after the newlines that end logical lines in this piece.
+    def feed(self, text: str) -> Scan:
+        """What is in this piece.
 
         Lines that are blank or hold only a comment do not count. A last line without a newline has not ended.
         """
-        start = self.num_characters - len(self.rest)
+        first, start = self.num_characters, self.num_characters - len(self.rest)
         self.num_characters += len(text)
-        ends = []
+        ends, comments = [], []
         for match in PIECE.finditer(self.rest + text):
             what = match.lastgroup
+            if match[what].startswith("#"):
+                comment = max(first, start + match.start(what)), start + match.end() - (what == "line")
+                comments.extend([comment] if comment[0] < comment[1] else [])  # the newline after it may be all there is
             if match["code"] or what == "open" or what == "close":
                 self.has_code = True
             if what == "line":
@@ -63,7 +73,7 @@ class StatementScanner:
             else:
                 self.rest = shortened(match["rest"])
                 break
-        return ends
+        return Scan(ends, comments)
 
 
 def shortened(rest: str) -> str:
@@ -79,7 +89,7 @@ def shortened(rest: str) -> str:
 
 def statement_ends(source: str) -> np.ndarray:
     """(S,) int32: characters of the source just after each logical line that has ended."""
-    return np.array(StatementScanner().feed(source), np.int32)
+    return np.array(StatementScanner().feed(source).ends, np.int32)
 
 
 class Block(NamedTuple):

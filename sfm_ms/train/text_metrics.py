@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 from mindspore import dtype as mstype
 
 from sfm_ms.data.readings import Piece, Reading, pieces
-from sfm_ms.data.text_batches import TextBatch, as_batch
+from sfm_ms.data.text_batches import NUM_INPUTS, TextBatch, as_batch
 from sfm_ms.recipe import Recipe, RecipeError
 from sfm_ms.train.text_step import nll_of
 
@@ -34,8 +34,8 @@ class _Judgement(nn.Cell):
         super().__init__()
         self.model = model
 
-    def construct(self, tokens, is_token, is_end, kinds, edges, targets, *state):
-        logits, hidden, _, *state = self.model(tokens, is_token, is_end, kinds, edges, *state)
+    def construct(self, tokens, is_token, in_statement, is_end, kinds, edges, targets, *state):
+        logits, hidden, _, *state = self.model(tokens, is_token, in_statement, is_end, kinds, edges, *state)
         choice = logits.argmax(-1).astype(mstype.int32)
         is_right = (choice == targets).astype(mstype.float32)
         return (nll_of(logits, targets), is_right, self.model.verdict(hidden, logits, choice), *state)
@@ -96,7 +96,7 @@ class TextReader:
         return [filled[start : start + self.batch_size] for start in range(0, len(filled), self.batch_size)]
 
     def read(self, batch: TextBatch, state: tuple) -> tuple[list[np.ndarray], tuple]:
-        results = self.judge(*map(Tensor, batch[:6]), *state)
+        results = self.judge(*map(Tensor, batch[: NUM_INPUTS + 1]), *state)
         return [result.asnumpy() for result in results[:3]], results[3:]
 
 

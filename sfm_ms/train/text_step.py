@@ -29,8 +29,8 @@ class TextLoss(nn.Cell):
         self.answer_weight = recipe.task.answer_weight
         self.tick_cost, self.verification_weight = recipe.training.tick_cost, recipe.training.verification_weight
 
-    def construct(self, tokens, is_token, is_end, kinds, edges, targets, is_code, is_answer):
-        logits, hidden, ticks = self.model(tokens, is_token, is_end, kinds, edges, *self.state)[:3]
+    def construct(self, tokens, is_token, in_statement, is_end, kinds, edges, targets, is_code, is_answer):
+        logits, hidden, ticks = self.model(tokens, is_token, in_statement, is_end, kinds, edges, *self.state)[:3]
         nll, verdicts = nll_of(logits, targets), []
         for choice in choices(logits):
             is_right = (choice == targets).astype(mstype.float32)

@@ -20,6 +20,7 @@ SHAPE = TextShape(VOCABULARY)
 SMALL = {"dim": 16, "num_layers": 2, "num_heads": 2, "shared_dim": 16, "num_slots": 5, "slot_dim": 16, "max_nodes": 20}
 CONFIG = StateFlowMachineModel(**SMALL, structure_heads=2, meta_heads=2, num_hypotheses=2, stack_depth=2)
 ENDS = (3, 4, 9, 15, 18)  # tokens that complete a statement
+COMMENT = slice(5, 7)
 SYSTEMS = ("structure", "execution", "meta")
 
 
@@ -50,7 +51,9 @@ def inputs(num_rows=2):
     is_end = np.isin(np.arange(NUM_TOKENS), ENDS).astype(np.float32)[None].repeat(num_rows, 0)
     kinds = rng.integers(1, SHAPE.num_statement_kinds, (num_rows, NUM_STATEMENTS)).astype(np.int32)
     edges = np.array([(a, b, (a + b) % SHAPE.num_edge_kinds) for b in range(len(ENDS)) for a in range(b)], np.int32)
-    return [tokens, np.ones_like(is_end), is_end, kinds, edges[None].repeat(num_rows, 0)]
+    in_statement = np.ones_like(is_end)
+    in_statement[:, COMMENT] = 0
+    return [tokens, np.ones_like(is_end), in_statement, is_end, kinds, edges[None].repeat(num_rows, 0)]
 
 
 class Judged(nn.Cell):
@@ -60,8 +63,8 @@ class Judged(nn.Cell):
         super().__init__()
         self.model, self.begin = model, model.begin
 
-    def construct(self, tokens, is_token, is_end, kinds, edges, *state):
-        logits, hidden, ticks, *state = self.model(tokens, is_token, is_end, kinds, edges, *state)
+    def construct(self, tokens, is_token, in_statement, is_end, kinds, edges, *state):
+        logits, hidden, ticks, *state = self.model(tokens, is_token, in_statement, is_end, kinds, edges, *state)
         thoughts = self.model.verdict(hidden, logits, ops.ones_like(tokens)).expand_dims(2)
         if self.model.has_opinion:
             thoughts = ops.concat((thoughts, self.model.second_opinion(hidden)), 2)
@@ -76,13 +79,13 @@ def run(model, arrays, state=None):
 
 def piece(arrays, first, last):
     """Tokens first to last - 1, the statements that they complete, and the edges to these."""
-    tokens, is_token, is_end, kinds, edges = arrays
+    tokens, is_token, in_statement, is_end, kinds, edges = arrays
     statements = [s for s, end in enumerate(ENDS) if first <= end < last]
     its_kinds, its_edges = np.zeros_like(kinds), np.full_like(edges, -1)
     its_kinds[:, : len(statements)] = kinds[:, statements]
     mine = edges[:, np.isin(edges[0, :, 1], statements)]
     its_edges[:, : mine.shape[1]] = mine
-    return [array[:, first:last] for array in (tokens, is_token, is_end)] + [its_kinds, its_edges]
+    return [array[:, first:last] for array in (tokens, is_token, in_statement, is_end)] + [its_kinds, its_edges]
 
 
 def test_pieces_and_single_tokens_give_what_the_whole_gives(deep):
@@ -104,7 +107,7 @@ def test_nothing_sees_what_comes_later_or_another_row(small, cut):
     arrays = inputs()
     before, verdict_before, _ = run(small, arrays)
     changed = [array.copy() for array in arrays]
-    tokens, _, is_end, kinds, edges = changed
+    tokens, _, _, is_end, kinds, edges = changed
     rng = np.random.default_rng(5)
     tokens[0, cut:] = rng.integers(1, VOCABULARY, NUM_TOKENS - cut)
     is_end[0, cut:] = 0
@@ -125,7 +128,9 @@ def test_padding_changes_nothing(small):
     padded = [array.copy() for array in arrays]
     for array, cut in zip(padded, piece(arrays, 0, short), strict=True):
         array[1, : cut.shape[1]] = cut[1]
-    padded[0][1, short:], padded[1][1, short:], padded[2][1, short:] = 7, 0, 0
+    padded[0][1, short:] = 7
+    for array in padded[1:4]:
+        array[1, short:] = 0
     logits, verdict, after = run(small, padded)
     assert np.allclose(logits[1, :short], alone[0], atol=1e-5) and np.allclose(verdict[1, :short], verdict_alone[0], atol=1e-5)
     for a, b in zip(after, its_after, strict=True):

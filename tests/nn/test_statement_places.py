@@ -9,17 +9,17 @@ from sfm_ms.nn.statement_places import places
 from sfm_ms.nn.statement_pool import SHARPNESS, StatementPool
 
 ENDS = np.array([[0, 1, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0]], np.float32)
-IS_TOKEN = np.array([[1] * 7, [1] * 7, [1, 1, 1, 0, 0, 0, 0]], np.float32)
+IN_STATEMENT = np.array([[1] * 7, [1] * 7, [1, 1, 1, 0, 0, 0, 0]], np.float32)
 
 
-def seen(is_token, ends, num_statements=3):
-    return places(Tensor(is_token), Tensor(ends), num_statements)
+def seen(in_statement, ends, num_statements=3):
+    return places(Tensor(in_statement), Tensor(ends), num_statements)
 
 
 def test_every_token_is_at_the_place_of_its_statement():
-    member, is_unfinished, hears, is_statement = (part.asnumpy() for part in seen(IS_TOKEN, ENDS))
+    member, is_unfinished, hears, is_statement = (part.asnumpy() for part in seen(IN_STATEMENT, ENDS))
     assert np.array_equal(member[0].argmax(0), [0, 0, 1, 1, 1, 2, 2]) and (member[0].sum(0) == 1).all()
-    assert np.array_equal(member.sum(1), IS_TOKEN)
+    assert np.array_equal(member.sum(1), IN_STATEMENT)
     assert np.array_equal(hears[0].argmax(1), [0, 1, 1, 1, 2, 2, 2])
     assert np.array_equal(is_unfinished.argmax(1), [2, 0, 2]) and (is_unfinished.sum(1) == 1).all()
     assert np.array_equal(is_statement, [[1, 1, 0], [0, 0, 0], [1, 1, 0]])
@@ -27,7 +27,7 @@ def test_every_token_is_at_the_place_of_its_statement():
 
 def test_a_statement_is_the_weighted_mean_of_its_tokens():
     pool, x = StatementPool(5, 6, 2, np.random.default_rng(0)), drawn(3, 7, 5)
-    statements, _ = run(pool, x, IS_TOKEN, ENDS)
+    statements, _ = run(pool, x, IN_STATEMENT, ENDS)
     normed = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5)
     weights = np.exp(SHARPNESS * np.tanh(normed @ pool.weight_DP.asnumpy()))
     values = (normed @ pool.value_DC.asnumpy()).reshape(3, 7, 2, 3)
@@ -39,15 +39,15 @@ def test_a_statement_is_the_weighted_mean_of_its_tokens():
 
 def test_a_statement_in_two_pieces_is_the_same():
     pool, x = StatementPool(5, 6, 2, np.random.default_rng(0)), drawn(3, 7, 5)
-    whole, after = run(pool, x, IS_TOKEN, ENDS)
-    _, sums = run(pool, x[:, :3], IS_TOKEN[:, :3], ENDS[:, :3])
-    second, again = run(pool, x[:, 3:], IS_TOKEN[:, 3:], ENDS[:, 3:], sums)
+    whole, after = run(pool, x, IN_STATEMENT, ENDS)
+    _, sums = run(pool, x[:, :3], IN_STATEMENT[:, :3], ENDS[:, :3])
+    second, again = run(pool, x[:, 3:], IN_STATEMENT[:, 3:], ENDS[:, 3:], sums)
     assert np.allclose(second[0, 0], whole[0, 1], atol=1e-5)
     assert np.allclose(again.asnumpy(), after.asnumpy(), atol=1e-5)
 
 
-def run(pool, x, is_token, ends, sums=None):
-    member, is_unfinished, *_ = seen(is_token, ends)
+def run(pool, x, in_statement, ends, sums=None):
+    member, is_unfinished, *_ = seen(in_statement, ends)
     statements, sums = pool(Tensor(x), member, is_unfinished, pool.begin(len(x)) if sums is None else sums)
     return statements.asnumpy(), sums
 

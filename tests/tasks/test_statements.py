@@ -1,4 +1,4 @@
-"""Ends of logical lines: against Python's own tokenizer on its standard library, cut anywhere, and by hand."""
+"""Ends of logical lines and comments: against Python's own tokenizer on its standard library, cut anywhere, and by hand."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from itertools import accumulate, pairwise
 import pytest
 from library import LIBRARY, sources
 
-from sfm_ms.tasks.statements import StatementScanner, closing, statement_ends
+from sfm_ms.tasks.statements import Scan, StatementScanner, closing, statement_ends
 
 
 def tokenized(source):
-    """Python's NEWLINE tokens that stand for a newline in the text; None: it finds no tokens."""
+    """Python's NEWLINE tokens that stand for a newline in the text, and its comments; None: it finds no tokens."""
     lines = list(io.StringIO(source))
     starts = list(accumulate(map(len, lines), initial=0))
     try:
         tokens = list(tokenize.generate_tokens(iter([*lines, ""]).__next__))
     except (tokenize.TokenError, SyntaxError):
         return None
-    return [starts[t.end[0] - 1] + t.end[1] for t in tokens if t.type == tokenize.NEWLINE and t.string]
+    ends = [starts[t.end[0] - 1] + t.end[1] for t in tokens if t.type == tokenize.NEWLINE and t.string]
+    comments = [t for t in tokens if t.type == tokenize.COMMENT]
+    return Scan(ends, [tuple(starts[line - 1] + column for line, column in (t.start, t.end)) for t in comments])
 
 
 @pytest.mark.parametrize(
@@ -34,11 +36,11 @@ def test_the_standard_library_as_the_tokenizer_has_it(paths):
     spent = 0.0
     for source in sources(paths):
         started = time.process_time()
-        ends = statement_ends(source).tolist()
+        found = StatementScanner().feed(source)
         spent += time.process_time() - started
         num_characters += len(source)
         expected = tokenized(source)
-        assert expected is None or ends == expected
+        assert expected is None or found == expected
         num_compared += expected is not None
     print(f"{num_compared} files, {num_characters / spent / 1e6:.1f} million characters a second")
     assert num_compared > len(paths) / 2 and num_characters / spent > 3e6
@@ -71,30 +73,35 @@ LINES = [  # source, the logical lines without white space around them
 def test_by_hand(source, expected):
     ends = [0, *statement_ends(source).tolist()]
     assert [source[a:b].strip() for a, b in pairwise(ends)] == expected
-    assert pieces(source, range(1, len(source))) == ends[1:]
+    assert pieces(source, range(1, len(source))).ends == ends[1:]
     for cut in range(len(source)):
-        assert pieces(source, [cut]) == ends[1:]
+        assert pieces(source, [cut]).ends == ends[1:]
 
 
 def pieces(source, cuts):
-    scanner, ends, places = StatementScanner(), [], [0, *cuts, len(source)]
+    """What is found in all of them; comments that were cut are put together again."""
+    scanner, ends, comments, places = StatementScanner(), [], [], [0, *cuts, len(source)]
     for a, b in pairwise(places):
         found = scanner.feed(source[a:b])
-        assert all(a < end <= b for end in found)
+        assert all(a < end <= b for end in found.ends)
+        assert all(a <= first < last <= b for first, last in found.comments)
         assert len(scanner.rest) <= 8
-        ends.extend(found)
-    return ends
+        ends.extend(found.ends)
+        for first, last in found.comments:
+            first = comments.pop()[0] if comments and comments[-1][1] == first else first
+            comments.append((first, last))
+    return Scan(ends, comments)
 
 
 def test_random_text_cut_anywhere():
     rng = random.Random(0)
     for _ in range(4000):
         source = "".join(rng.choices("'''\"\"\"\\\\\n\n\r#([{)]} ab", k=rng.randint(1, 40)))
-        whole = statement_ends(source).tolist()
+        whole = StatementScanner().feed(source)
         cuts = sorted(rng.sample(range(len(source)), rng.randint(0, min(8, len(source)))))
         assert pieces(source, cuts) == whole, repr(source)
         assert pieces(source, range(1, len(source))) == whole, repr(source)
-        assert [end for end in whole if end <= cuts[0]] == statement_ends(source[: cuts[0]]).tolist() if cuts else True
+        assert not cuts or [end for end in whole.ends if end <= cuts[0]] == statement_ends(source[: cuts[0]]).tolist()
 
 
 def test_code_cut_anywhere():
@@ -102,13 +109,13 @@ def test_code_cut_anywhere():
     for source in sources(rng.sample(LIBRARY, 40)):
         for most in (7, 3000):
             cuts = sorted(rng.sample(range(len(source)), len(source) // most))
-            assert pieces(source, cuts) == statement_ends(source).tolist()
+            assert pieces(source, cuts) == StatementScanner().feed(source)
 
 
 def test_long_strings_take_linear_time():
     source = 'a = """' + "text \\\" '' \n" * 40_000 + '"""\n'
     started = time.process_time()
-    assert pieces(source, range(3, len(source), 3)) == [len(source)]
+    assert pieces(source, range(3, len(source), 3)).ends == [len(source)]
     assert time.process_time() - started < 5
 
 

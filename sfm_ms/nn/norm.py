@@ -18,7 +18,9 @@ class RmsNorm(nn.Cell):
 
     def __init__(self, dim: int):
         super().__init__()
+        self.dim = dim
         self.gain_D = Parameter(Tensor(np.ones(dim, np.float32)))
 
     def construct(self, x):
-        return x * ops.rsqrt(ops.square(x).mean(-1, keep_dims=True) + EPSILON) * self.gain_D
+        mean_square = ops.square(x).sum(-1, keepdims=True) / self.dim  # on CPU `mean` takes twice as long as `sum`
+        return x * ops.rsqrt(mean_square + EPSILON) * self.gain_D

@@ -58,7 +58,8 @@ class StateFlowMachine(nn.Cell):
         self.exchanges = nn.CellList([Exchange(config, shape, is_first, is_last, rngs) for is_first, is_last in ends])
         self.has_opinion = config.execution
         self.opinion_CD = normal(rngs[2], (config.shared_dim, config.dim)) if config.execution else None
-        self.verification = VerificationHead(2 * config.dim, NUM_FEATURES, rngs[3]) if config.meta else None
+        num_features = 2 * NUM_FEATURES if config.execution else NUM_FEATURES
+        self.verification = VerificationHead(2 * config.dim, num_features, rngs[3]) if config.meta else None
         self.num_stages, self.has_others = num_stages, has_others
         self.state_sizes = [len(part.begin(1)) for part in (*self.stages, *self.exchanges)]
 
@@ -90,7 +91,10 @@ class StateFlowMachine(nn.Cell):
             return ops.zeros(candidate_BT.shape)
         embedded_BTD = ops.stop_gradient(self.vocabulary.embed(candidate_BT))
         known = ops.concat((hidden[:, :, : self.vocabulary.dim], embedded_BTD), 2)
-        return self.verification(known, features(logits_BTY, candidate_BT))
+        chances = features(logits_BTY, candidate_BT)
+        if self.has_opinion:
+            chances = ops.concat((chances, features(self.second_opinion(hidden), candidate_BT)), 2)
+        return self.verification(known, chances)
 
     def costs(self, num_tokens: int, num_statements: int, num_edges: int) -> dict[str, Cost]:
         """Of each system, for one piece of text of so many tokens, statements and edges."""
@@ -119,7 +123,7 @@ NUM_FEATURES = 2
 
 
 def features(logits_BTY, candidate_BT):
-    """What the model's own probabilities say: the logarithm of the candidate's, and the entropy of all, (B, T, 2)."""
+    """What these probabilities say: the logarithm of the candidate's, and the entropy of all, (B, T, 2)."""
     log_probabilities = ops.log_softmax(ops.stop_gradient(logits_BTY), -1)
     entropy_BT1 = -(ops.exp(log_probabilities) * log_probabilities).sum(-1, keepdims=True)
     return ops.concat((ops.gather_elements(log_probabilities, 2, candidate_BT.expand_dims(2)), entropy_BT1), 2)
@@ -182,6 +186,7 @@ class Exchange(nn.Cell):
         if self.execution is not None:
             costs.append(("execution", cost(self.spelling, self.spelling.flops(num_tokens, num_statements))))
             costs.append(("execution", cost(self.execution, self.execution.flops(num_statements))))
+            costs.append(("execution", Cost(self.heed_C.size, 2 * num_statements * self.heed_C.size)))
         if self.reader is not None:
             costs.append(("execution", cost(self.reader, self.reader.flops(num_tokens, num_statements))))
         if self.meta is not None:

@@ -1,8 +1,11 @@
 """One training step of a language model: pieces of text, each from an empty state.
 
-The loss is the mean over tokens of code, plus that over what programs print, also of what Execution alone would
-print (otherwise it learns nothing where Perception, which is closer to the answers, finds some of them), plus what ticks cost,
-plus the binary cross-entropy of the verdict whether what the model would have printed is right, its first choice and its second.
+The loss is the mean over tokens of code, plus that over what programs print, plus the same of the second opinion, what Execution
+alone would print (otherwise it learns nothing where Perception, which is closer to the answers, finds some of them), plus what
+ticks cost, plus the binary cross-entropy of the verdict whether what the model would have printed is right, its first choice and
+its second.
+
+Shapes: B rows, T tokens, Q places of answers, Y tokens in the vocabulary.
 """
 
 from __future__ import annotations
@@ -17,7 +20,18 @@ from sfm_ms.recipe.schema import Recipe
 from sfm_ms.train.optim import Update
 
 VERY_MUCH = 1e9  # taken from a logit, it leaves no chance
-FIGURES = ("loss", "code_loss", "answer_loss", "answer_accuracy", "mean_ticks", "verification_loss", "gradient_norm")
+TOKENS_PER_ANSWER = 4  # at least, of a window: the tokens that are verified and asked of Execution are few
+FIGURES = (
+    "loss",
+    "code_loss",
+    "answer_loss",
+    "answer_accuracy",
+    "opinion_loss",
+    "opinion_accuracy",
+    "mean_ticks",
+    "verification_loss",
+    "gradient_norm",
+)
 
 
 class TextLoss(nn.Cell):
@@ -28,22 +42,39 @@ class TextLoss(nn.Cell):
         self.model, self.state = model, model.begin(recipe.training.batch_size)
         self.answer_weight = recipe.task.answer_weight
         self.tick_cost, self.verification_weight = recipe.training.tick_cost, recipe.training.verification_weight
+        self.most_answers = -(-recipe.task.window_tokens // TOKENS_PER_ANSWER)
 
     def construct(self, tokens, is_token, in_statement, is_end, kinds, edges, targets, is_code, is_answer):
         logits, hidden, ticks = self.model(tokens, is_token, in_statement, is_end, kinds, edges, *self.state)[:3]
-        nll, verdicts = nll_of(logits, targets), []
-        for choice in choices(logits):
-            is_right = (choice == targets).astype(mstype.float32)
-            verdicts.append(
-                (mean(is_right, is_answer), verification_loss(self.model.verdict(hidden, logits, choice), is_right, is_answer))
-            )
-        (accuracy, of_first), (_, of_second) = verdicts
+        nll = nll_of(logits, targets)
         code, answer, extra_ticks = mean(nll, is_code), mean(nll, is_answer), (ticks - 1).mean()
-        verification = (of_first + of_second) / 2
+        is_answer_BQ, places_BQ = ops.topk(is_answer, self.most_answers)
+        at_answers = [rows_at(array, places_BQ) for array in (hidden, ops.stop_gradient(logits), targets.expand_dims(2))]
+        accuracy, opinion, its_accuracy, verification = self.of_answers(*at_answers, is_answer_BQ)
+        loss = code + self.answer_weight * (answer + opinion) + self.tick_cost * extra_ticks
+        loss = loss + self.verification_weight * verification
+        return loss, code, answer, accuracy, opinion, its_accuracy, 1 + extra_ticks, verification
+
+    def of_answers(self, hidden, logits_BQY, targets_BQ1, is_answer_BQ):
+        """Accuracy, loss and accuracy of the second opinion (0 where there is none), loss of the verdicts."""
+        targets_BQ, verifications = targets_BQ1.squeeze(2), []
+        first_BQ, second_BQ = choices(logits_BQY)
+        for choice_BQ in (first_BQ, second_BQ):
+            verdict_BQ = self.model.verdict(hidden, logits_BQY, choice_BQ)
+            verifications.append(verification_loss(verdict_BQ, same(choice_BQ, targets_BQ), is_answer_BQ))
+        opinion = its_accuracy = Tensor(0.0, mstype.float32)
         if self.model.has_opinion:
-            answer = answer + mean(nll_of(self.model.second_opinion(hidden), targets), is_answer)
-        loss = code + self.answer_weight * answer + self.tick_cost * extra_ticks + self.verification_weight * verification
-        return loss, code, answer, accuracy, 1 + extra_ticks, verification
+            opinion_BQY = self.model.second_opinion(hidden)
+            opinion = mean(nll_of(opinion_BQY, targets_BQ), is_answer_BQ)
+            its_accuracy = mean(same(choices(opinion_BQY)[0], targets_BQ), is_answer_BQ)
+        return mean(same(first_BQ, targets_BQ), is_answer_BQ), opinion, its_accuracy, sum(verifications) / 2
+
+
+def rows_at(array_BTX, places_BQ):
+    """(B, Q, X): of each row of the batch the vectors at its places."""
+    num_rows, num_tokens, size = array_BTX.shape
+    starts_B1 = (num_tokens * ops.arange(num_rows)).astype(places_BQ.dtype).expand_dims(1)
+    return ops.gather(array_BTX.reshape(num_rows * num_tokens, size), starts_B1 + places_BQ, 0)
 
 
 def choices(logits_BTY):
@@ -58,6 +89,10 @@ def nll_of(logits_BTY, targets_BT):
     return -ops.gather_elements(ops.log_softmax(logits_BTY, -1), 2, targets_BT.expand_dims(2)).squeeze(2)
 
 
+def same(left, right):
+    return (left == right).astype(mstype.float32)
+
+
 def mean(values, weights):
     """Of the values that count; 0 where none does."""
     return (values * weights).sum() / ops.maximum(weights.sum(), Tensor(1.0, mstype.float32))
@@ -67,6 +102,7 @@ class TextTrainingStep:
     """(batch, learning rate) -> figures of the batch; changes the model."""
 
     def __init__(self, model: nn.Cell, recipe: Recipe):
+        self.has_opinion = model.has_opinion
         self.update = Update(list(model.trainable_params()), recipe.optimizer)
         parameters = mindspore.ParameterTuple(self.update.parameters_in_order)
         self.gradient = mindspore.value_and_grad(TextLoss(model, recipe), None, parameters, has_aux=True)

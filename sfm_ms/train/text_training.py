@@ -49,6 +49,7 @@ class TextTraining:
 
     def line(self, row: dict) -> str:
         line = f"loss {row['loss']:.4f}  code {row['code_loss']:.4f}  answers right {row['answer_accuracy']:.1%}"
+        line += f" ({row['opinion_accuracy']:.1%} by Execution alone)" if self.step.has_opinion else ""
         line += f"  ticks {row['mean_ticks']:.2f}"
         bits, exact_match = (row[name] for name in self.validated)
         return line if bits == "" else f"{line}  validation {bits:.4f} bits/byte, {exact_match:.1%} of programs"

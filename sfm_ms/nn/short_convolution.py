@@ -24,7 +24,7 @@ class ShortConvolution(nn.Cell):
         super().__init__()
         if width < 2:
             raise ValueError(f"width of a short convolution: expected at least 2 tokens, got {width}")
-        self.width, self.past = width, (width - 1, dim)
+        self.width = width
         self.weight_WD = normal(rng, (width, dim))
 
     def construct(self, x_BTD, is_token_BT, past_BWD):
@@ -37,7 +37,7 @@ class ShortConvolution(nn.Cell):
 
     def begin(self, num_rows: int):
         """The past of `num_rows` texts before their first token."""
-        return ops.zeros((num_rows, *self.past))
+        return ops.zeros((num_rows, self.width - 1, self.weight_WD.shape[1]))
 
     def last(self, all_BTD, is_token_BT):
         """The last W - 1 of the tokens before and in a row, picked by a product with ones where they are."""

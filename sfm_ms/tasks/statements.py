@@ -59,7 +59,8 @@ class StatementScanner:
             what = match.lastgroup
             if match[what].startswith("#"):
                 comment = max(first, start + match.start(what)), start + match.end() - (what == "line")
-                comments.extend([comment] if comment[0] < comment[1] else [])  # the newline after it may be all there is
+                if comment[0] < comment[1]:  # the newline after it may be all that is new
+                    comments.append(comment)
             if match["code"] or what == "open" or what == "close":
                 self.has_code = True
             if what == "line":

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 from mindspore import Tensor, nn
-from mindspore import dtype as mstype
 
 from sfm_ms.data.readings import Piece, Reading, pieces
 from sfm_ms.data.text_batches import NUM_INPUTS, TextBatch, as_batch
+from sfm_ms.nn.statement_places import same
 from sfm_ms.recipe import Recipe, RecipeError
-from sfm_ms.train.text_step import nll_of
+from sfm_ms.train.text_step import likeliest, nll_of
 
 NOTHING = Piece(0, 0, 0, 0)
 
@@ -36,9 +36,8 @@ class _Judgement(nn.Cell):
 
     def construct(self, tokens, is_token, in_statement, is_end, kinds, edges, targets, *state):
         logits, hidden, _, *state = self.model(tokens, is_token, in_statement, is_end, kinds, edges, *state)
-        choice = logits.argmax(-1).astype(mstype.int32)
-        is_right = (choice == targets).astype(mstype.float32)
-        return (nll_of(logits, targets), is_right, self.model.verdict(hidden, logits, choice), *state)
+        choice = likeliest(logits)
+        return (nll_of(logits, targets), same(choice, targets), self.model.verdict(hidden, logits, choice), *state)
 
 
 class TextReader:

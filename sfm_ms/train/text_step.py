@@ -15,6 +15,7 @@ from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
 from sfm_ms.data.text_batches import TextBatch
+from sfm_ms.nn.statement_places import same
 from sfm_ms.nn.verification import verification_loss
 from sfm_ms.recipe.schema import Recipe
 from sfm_ms.train.optim import Update
@@ -49,15 +50,16 @@ class TextLoss(nn.Cell):
         nll = nll_of(logits, targets)
         code, answer, extra_ticks = mean(nll, is_code), mean(nll, is_answer), (ticks - 1).mean()
         is_answer_BQ, places_BQ = ops.topk(is_answer, self.most_answers)
-        at_answers = [rows_at(array, places_BQ) for array in (hidden, ops.stop_gradient(logits), targets.expand_dims(2))]
-        accuracy, opinion, its_accuracy, verification = self.of_answers(*at_answers, is_answer_BQ)
+        hidden, logits = rows_at(hidden, places_BQ), rows_at(ops.stop_gradient(logits), places_BQ)
+        targets_BQ = ops.gather_elements(targets, 1, places_BQ)
+        accuracy, opinion, its_accuracy, verification = self.of_answers(hidden, logits, targets_BQ, is_answer_BQ)
         loss = code + self.answer_weight * (answer + opinion) + self.tick_cost * extra_ticks
         loss = loss + self.verification_weight * verification
         return loss, code, answer, accuracy, opinion, its_accuracy, 1 + extra_ticks, verification
 
-    def of_answers(self, hidden, logits_BQY, targets_BQ1, is_answer_BQ):
+    def of_answers(self, hidden, logits_BQY, targets_BQ, is_answer_BQ):
         """Accuracy, loss and accuracy of the second opinion (0 where there is none), loss of the verdicts."""
-        targets_BQ, verifications = targets_BQ1.squeeze(2), []
+        verifications = []
         first_BQ, second_BQ = choices(logits_BQY)
         for choice_BQ in (first_BQ, second_BQ):
             verdict_BQ = self.model.verdict(hidden, logits_BQY, choice_BQ)
@@ -66,7 +68,7 @@ class TextLoss(nn.Cell):
         if self.model.has_opinion:
             opinion_BQY = self.model.second_opinion(hidden)
             opinion = mean(nll_of(opinion_BQY, targets_BQ), is_answer_BQ)
-            its_accuracy = mean(same(choices(opinion_BQY)[0], targets_BQ), is_answer_BQ)
+            its_accuracy = mean(same(likeliest(opinion_BQY), targets_BQ), is_answer_BQ)
         return mean(same(first_BQ, targets_BQ), is_answer_BQ), opinion, its_accuracy, sum(verifications) / 2
 
 
@@ -79,18 +81,19 @@ def rows_at(array_BTX, places_BQ):
 
 def choices(logits_BTY):
     """The most likely token and the one after it, each (B, T) int32."""
-    first_BT = logits_BTY.argmax(-1).astype(mstype.int32)
+    first_BT = likeliest(logits_BTY)
     others_BTY = logits_BTY - VERY_MUCH * ops.one_hot(first_BT, logits_BTY.shape[2], 1.0, 0.0)
-    return first_BT, others_BTY.argmax(-1).astype(mstype.int32)
+    return first_BT, likeliest(others_BTY)
+
+
+def likeliest(logits_BTY):
+    """(B, T) int32."""
+    return logits_BTY.argmax(-1).astype(mstype.int32)
 
 
 def nll_of(logits_BTY, targets_BT):
     """Negative log-likelihood of each target in nats, (B, T)."""
     return -ops.gather_elements(ops.log_softmax(logits_BTY, -1), 2, targets_BT.expand_dims(2)).squeeze(2)
-
-
-def same(left, right):
-    return (left == right).astype(mstype.float32)
 
 
 def mean(values, weights):
@@ -102,7 +105,6 @@ class TextTrainingStep:
     """(batch, learning rate) -> figures of the batch; changes the model."""
 
     def __init__(self, model: nn.Cell, recipe: Recipe):
-        self.has_opinion = model.has_opinion
         self.update = Update(list(model.trainable_params()), recipe.optimizer)
         parameters = mindspore.ParameterTuple(self.update.parameters_in_order)
         self.gradient = mindspore.value_and_grad(TextLoss(model, recipe), None, parameters, has_aux=True)

@@ -22,6 +22,7 @@ class TextTraining:
 
     def __init__(self, recipe: Recipe, model: nn.Cell, folder: RunFolder):
         self.recipe, self.step = recipe, TextTrainingStep(model, recipe)
+        self.has_opinion = model.has_opinion
         self.update, self.reader = self.step.update, TextReader(model, recipe)
         self.tokenizer = kept_tokenizer(recipe, folder)
 
@@ -49,7 +50,7 @@ class TextTraining:
 
     def line(self, row: dict) -> str:
         line = f"loss {row['loss']:.4f}  code {row['code_loss']:.4f}  answers right {row['answer_accuracy']:.1%}"
-        line += f" ({row['opinion_accuracy']:.1%} by Execution alone)" if self.step.has_opinion else ""
+        line += f" ({row['opinion_accuracy']:.1%} by Execution alone)" if self.has_opinion else ""
         line += f"  ticks {row['mean_ticks']:.2f}"
         bits, exact_match = (row[name] for name in self.validated)
         return line if bits == "" else f"{line}  validation {bits:.4f} bits/byte, {exact_match:.1%} of programs"

@@ -16,6 +16,7 @@ from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
 from sfm_ms.data.growing_reading import GrowingReading, ReadToken
+from sfm_ms.data.operands import OUTSIDE
 from sfm_ms.data.readings import Reading, pieces
 from sfm_ms.data.text_batches import NUM_INPUTS, as_batch
 from sfm_ms.data.tokenizer import TextTokenizer
@@ -85,7 +86,7 @@ class Generator:
             tokens.append(token)
             if "\n" in text:
                 break
-            place = self.read([ReadToken(token, in_statement=False, completes=None)], place.state)  # a comment
+            place = self.read([ReadToken(token, OUTSIDE, completes=None)], place.state)  # a comment
             token = int(place.logits_Y.argmax())
         return self.tokenizer.decode(tokens).partition("\n")[0], trust
 
@@ -96,7 +97,7 @@ class Generator:
     def begin(self, prompt: str) -> tuple[GrowingReading, Place]:
         reading = GrowingReading(self.tokenizer, self.task.edges_per_statement)
         tokens = self.tokenizer.encode(prompt).tolist()
-        start = ReadToken(self.tokenizer.end, in_statement=False, completes=None)
+        start = ReadToken(self.tokenizer.end, OUTSIDE, completes=None)
         return reading, self.read([start, *map(reading.append, tokens)], self.model.begin(1))
 
     def read(self, tokens: list[ReadToken], state: tuple) -> Place:
@@ -105,7 +106,7 @@ class Generator:
         first = complete[0].number if complete else 0
         reading = Reading(
             np.array([*(token.number for token in tokens), self.tokenizer.end], np.int32),
-            np.array([token.in_statement for token in tokens]),
+            np.array([token.operand for token in tokens], np.int32),
             np.array([token.completes is not None for token in tokens]),
             np.array([statement.kind for statement in complete], np.int32),
             np.concatenate([np.zeros((0, 3), np.int32), *(statement.edges for statement in complete)]) - (first, first, 0),
@@ -135,8 +136,8 @@ class _LastOfPiece(nn.Cell):
         super().__init__()
         self.model = model
 
-    def construct(self, tokens, is_token, in_statement, is_end, kinds, edges, *state):
-        logits, hidden, _, *state = self.model(tokens, is_token, in_statement, is_end, kinds, edges, *state)
+    def construct(self, tokens, operand, is_token, is_end, kinds, edges, *state):
+        logits, hidden, _, *state = self.model(tokens, operand, is_token, is_end, kinds, edges, *state)
         numbers_T = ops.arange(tokens.shape[1]).astype(mstype.float32)
         is_last_B1T = (numbers_T == is_token.sum(1, keepdims=True) - 1).astype(mstype.float32).expand_dims(1)
         return (ops.bmm(is_last_B1T, logits), ops.bmm(is_last_B1T, hidden), *state)

@@ -41,7 +41,7 @@ def test_a_growing_text_is_read_as_the_whole(tokenizer):
         whole, growing = read_text(text, tokenizer, 4), GrowingReading(tokenizer, 4)
         tokens = [growing.append(token) for token in tokenizer.encode(text).tolist()]
         assert growing.text == text
-        assert [token.in_statement for token in tokens] == whole.in_statement[1:].tolist()
+        assert [token.operand for token in tokens] == whole.operand[1:].tolist()
         assert [token.completes is not None for token in tokens] == whole.is_end[1:].tolist()
         complete = [token.completes for token in tokens if token.completes is not None]
         assert [statement.number for statement in complete] == list(range(len(complete)))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sfm_ms.data.operands import OperandCounter
 from sfm_ms.data.readings import statement_graph
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.tasks.code_graph import GrowingCodeGraph
@@ -23,7 +24,7 @@ class Statement(NamedTuple):
 
 class ReadToken(NamedTuple):
     number: int  # in the vocabulary
-    in_statement: bool
+    operand: int  # of its statement, as data/operands.py has it
     completes: Statement | None
 
 
@@ -36,7 +37,7 @@ class GrowingReading:
     def __init__(self, tokenizer: TextTokenizer, edges_per_statement: int):
         self.bytes_of, self.edges_per_statement = tokenizer.bytes_of_tokens(), edges_per_statement
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.scanner, self.graph = StatementScanner(), GrowingCodeGraph()
+        self.scanner, self.graph, self.operands = StatementScanner(), GrowingCodeGraph(), OperandCounter(tokenizer.spellings)
         self.new, self.num_statements = "", 0  # text since the last statement's end
         self.in_comment = False  # is the last character
 
@@ -50,7 +51,8 @@ class GrowingReading:
         ends, comments = self.scanner.feed(text)
         if text:  # a token may be a part of a character
             self.in_comment = bool(comments) and comments[-1][1] == self.scanner.num_characters
-        return ReadToken(token, not self.in_comment, self.complete() if ends else None)
+        operand = self.operands.feed(token, not self.in_comment, bool(ends))
+        return ReadToken(token, operand, self.complete() if ends else None)
 
     def complete(self) -> Statement:
         """The one that ends with the text so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sfm_ms.data.operands import NUM_OPERANDS
 from sfm_ms.data.readings import NUM_EDGE_KINDS, NUM_STATEMENT_KINDS
 from sfm_ms.data.splits import language
 from sfm_ms.recipe.schema import PythonCodeTask, Recipe
@@ -14,6 +15,7 @@ class TextShape(NamedTuple):
     num_tokens: int
     num_statement_kinds: int = NUM_STATEMENT_KINDS
     num_edge_kinds: int = NUM_EDGE_KINDS
+    num_operands: int = NUM_OPERANDS
 
 
 def input_shape(recipe: Recipe) -> InputShape | TextShape:

@@ -9,11 +9,13 @@ Shapes: L tokens of a text, M statements, E edges; T tokens of a piece, S its st
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from sfm_ms.data.operands import OUTSIDE, OperandCounter
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.tasks.code_graph import CodeGraph, code_graph
 from sfm_ms.tasks.code_reader import EDGE_KINDS, NODE_KINDS
@@ -27,7 +29,7 @@ class Reading(NamedTuple):
     """A text of L - 1 tokens between the end of the text before it and its own."""
 
     tokens: np.ndarray  # (L + 1,) int32: all that are read, and one more that is to be foretold
-    in_statement: np.ndarray  # (L,) bool: this token is part of one, and not of a comment
+    operand: np.ndarray  # (L,) int32: of its statement, that this token is part of, as data/operands.py has it
     is_end: np.ndarray  # (L,) bool: this token completes a statement
     kinds: np.ndarray  # (M,) int32: of statements, from 1
     edges: np.ndarray  # (E, 3) int32: earlier statement, later statement, kind; sorted by the later one
@@ -40,13 +42,14 @@ def read_text(text: str, tokenizer: TextTokenizer, edges_per_statement: int, ans
     ends, comments = StatementScanner().feed(text)
     is_end = np.zeros(len(tokens) + 1, bool)
     is_end[1 + np.searchsorted(offsets, ends)] = True
-    in_statement = np.concatenate(([False], ~is_within(offsets, comments)))
+    fed = zip(tokens.tolist(), (~is_within(offsets, comments)).tolist(), is_end[1:].tolist(), strict=True)
+    operand = np.array([OUTSIDE, *itertools.starmap(OperandCounter(tokenizer.spellings).feed, fed)], np.int32)
     is_answer = np.zeros(len(tokens) + 1, bool)
     for first, last in answers:
         is_answer[np.searchsorted(offsets, first, "right") : 1 + np.searchsorted(offsets, last)] = True
     kinds, edges = statement_graph(code_graph(text), text, len(ends), edges_per_statement)
     framed = np.concatenate(([tokenizer.end], tokens, [tokenizer.end])).astype(np.int32)
-    return Reading(framed, in_statement, is_end, kinds, edges, is_answer)
+    return Reading(framed, operand, is_end, kinds, edges, is_answer)
 
 
 def is_within(offsets: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sfm_ms.data.operands import OUTSIDE
 from sfm_ms.data.readings import Piece, Reading, pieces, read_text
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.recipe import Recipe, RecipeError
 from sfm_ms.recipe.schema import ExecutedPrograms, PythonCodeTask
 from sfm_ms.tasks.python_code import SourceFile, source_files
 from sfm_ms.tasks.state_tracking import Language
-from sfm_ms.tasks.transcripts import Transcript, transcripts
+from sfm_ms.tasks.transcripts import Chances, Transcript, transcripts
 
 TRAINING, VALIDATION, TEST = 0, 1, 2  # streams of programs that never meet; TEST + multiplier: those of a length
 _ORDER_STREAM = 2**32  # of the random numbers that shuffle an epoch
@@ -30,8 +31,8 @@ class TextBatch(NamedTuple):
     """What models take (tokens to edges), and what they should say: `targets`, where code or an answer goes on."""
 
     tokens_BT: np.ndarray  # int32
-    is_token_BT: np.ndarray  # float32, like all that begins with is_ or in_
-    in_statement_BT: np.ndarray
+    operand_BT: np.ndarray  # int32, as data/operands.py has it
+    is_token_BT: np.ndarray  # float32, like all that begins with is_
     is_end_BT: np.ndarray
     kinds_BS: np.ndarray  # int32
     edges_BE3: np.ndarray  # int32: earlier statement, later statement, kind; -1 for the later one where there is none
@@ -60,13 +61,14 @@ def code_pieces(task: PythonCodeTask, tokenizer: TextTokenizer, split: str) -> l
 
 
 def training_programs(recipe: Recipe, tokenizer: TextTokenizer, rows: Iterable[int], max_operations: int) -> list[Reading]:
-    """For each row as many annotated programs, one after the other, as fill a window."""
+    """For each row as many programs, one after the other, as fill a window."""
     task, programs = recipe.task, recipe.task.programs
     drawn, operations = (language(programs), recipe.seed, TRAINING), (programs.min_operations, max_operations)
+    chances = Chances(programs.annotated_share, programs.question_share)
     texts, filling = {row: Transcript("", []) for row in rows}, list(rows)
     for number in itertools.count():
         indices = np.array([row * task.window_tokens + number for row in filling])  # a program has more than one token
-        for row, more in zip(filling, transcripts(*drawn, indices, *operations, programs.question_share), strict=True):
+        for row, more in zip(filling, transcripts(*drawn, indices, *operations, chances), strict=True):
             texts[row] = texts[row].followed_by(more)
         filling = [row for row in filling if len(tokenizer.encode(texts[row].text)) < task.window_tokens]
         if not filling:
@@ -138,7 +140,8 @@ def as_batch(
     num_rows = len(rows)
     batch = TextBatch(
         np.zeros((num_rows, num_tokens), np.int32),
-        *(np.zeros((num_rows, num_tokens), np.float32) for _ in range(3)),
+        np.full((num_rows, num_tokens), OUTSIDE, np.int32),
+        *(np.zeros((num_rows, num_tokens), np.float32) for _ in range(2)),
         np.zeros((num_rows, num_statements), np.int32),
         np.full((num_rows, num_statements * edges_per_statement, 3), (0, -1, 0), np.int32),
         np.zeros((num_rows, num_tokens), np.int32),
@@ -148,8 +151,8 @@ def as_batch(
     for row, (reading, piece) in enumerate(rows):
         span = slice(piece.first, piece.first + piece.num_tokens)
         batch.tokens_BT[row, : piece.num_tokens] = reading.tokens[span]
+        batch.operand_BT[row, : piece.num_tokens] = reading.operand[span]
         batch.is_token_BT[row, : piece.num_tokens] = 1
-        batch.in_statement_BT[row, : piece.num_tokens] = reading.in_statement[span]
         batch.is_end_BT[row, : piece.num_tokens] = reading.is_end[span]
         batch.kinds_BS[row, : piece.num_statements] = reading.kinds[piece.first_statement :][: piece.num_statements]
         batch.targets_BT[row, : piece.num_tokens] = reading.tokens[piece.first + 1 :][: piece.num_tokens]

@@ -5,11 +5,14 @@ Sennrich, Haddow and Birch 2016, "Neural Machine Translation of Rare Words with 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from sfm_ms.data.operands import Spelling, spelling
 
 NUM_BYTES = 256
 # Byte-level encodings spell tokens with a printable character for each byte: its own where it has one, else from 256 on.
@@ -63,6 +66,11 @@ class TextTokenizer:
         for word, number in self.tokenizer.get_vocab().items():
             found[1 + number] = bytes(BYTE_OF_CHARACTER[character] for character in word)
         return found
+
+    @functools.cached_property
+    def spellings(self) -> list[tuple[Spelling, bool]]:
+        """Of each token, as data/operands.py has it."""
+        return [spelling(token) for token in self.bytes_of_tokens()]
 
     def encode(self, text: str) -> np.ndarray:
         """(T,) int32, without an end."""

@@ -24,7 +24,7 @@ from sfm_ms.nn.statement_reader import StatementReader
 from sfm_ms.nn.verification import VerificationHead
 from sfm_ms.nn.vocabulary import Vocabulary
 from sfm_ms.recipe.schema import StateFlowMachineModel
-from sfm_ms.systems.bridge import NUM_POOL_HEADS, CrossSystemBridge
+from sfm_ms.systems.bridge import CrossSystemBridge
 from sfm_ms.systems.execution import ExecutionSystem, SlotReader
 from sfm_ms.systems.meta import MetaSystem
 from sfm_ms.systems.perception import PerceptionSystem
@@ -34,14 +34,15 @@ LAYERS_BETWEEN_EXCHANGES = 2
 
 
 class StateFlowMachine(nn.Cell):
-    """(tokens (B, T) int32, is_token, in_statement, is_end (B, T), kinds (B, S) int32, edges (B, E, 3) int32, *state)
-    -> (logits (B, T, Y), hidden (B, T, D) or (B, T, D + C), ticks (B, S), *state)
+    """(tokens, operand (B, T) int32, is_token, is_end (B, T), kinds (B, S) int32, edges (B, E, 3) int32, *state)
+    -> (logits (B, T, Y), hidden (B, T, D) or (B, T, D + C + 1), ticks (B, S), *state)
 
-    is_token: 1, and 0 for the padding at a row's end; in_statement: 0 at comments too; is_end: 1 at tokens that complete a
-    statement, S of them at most. kinds and edges: of the statements, as data/readings.py has them; edges name statements by their
-    number in the text. hidden: what the logits are made of, and beside it what Execution found, for `verdict` and
-    `second_opinion`. ticks: expected number that Execution takes; 1 without it. `begin` makes the state of texts that begin; a
-    text may be cut into pieces anywhere. `shape` is the task's TextShape.
+    operand: of its statement, that a token is part of, from 1; 0: of none; negative at comments and padding. is_token: 1, and 0
+    for the padding at a row's end. is_end: 1 at tokens that complete a statement, S of them at most. kinds and edges: of the
+    statements, as data/readings.py has them; edges name statements by their number in the text. hidden: what the logits are made
+    of, and beside it what Execution found and how much doubt there is, for `verdict` and `second_opinion`. ticks: expected number that Execution takes; 1
+    without it. `begin` makes the state of texts that begin; a text may be cut into pieces anywhere. `shape` is the task's
+    TextShape.
     """
 
     carries_state = True
@@ -58,14 +59,15 @@ class StateFlowMachine(nn.Cell):
         self.exchanges = nn.CellList([Exchange(config, shape, is_first, is_last, rngs) for is_first, is_last in ends])
         self.has_opinion = config.execution
         self.opinion_CD = normal(rngs[2], (config.shared_dim, config.dim)) if config.execution else None
-        num_features = 2 * NUM_FEATURES if config.execution else NUM_FEATURES
+        num_features = 2 * NUM_FEATURES + 1 if config.execution else NUM_FEATURES
         self.verification = VerificationHead(2 * config.dim, num_features, rngs[3]) if config.meta else None
         self.num_stages, self.has_others = num_stages, has_others
         self.state_sizes = [len(part.begin(1)) for part in (*self.stages, *self.exchanges)]
 
-    def construct(self, tokens_BT, is_token_BT, in_statement_BT, is_end_BT, kinds_BS, edges_BE3, *state):
+    def construct(self, tokens_BT, operand_BT, is_token_BT, is_end_BT, kinds_BS, edges_BE3, *state):
         x_BTD, so_far = self.vocabulary.embed(tokens_BT), (0, None, None, ops.ones(kinds_BS.shape))
-        seen = (x_BTD, is_token_BT, *places(in_statement_BT, is_end_BT, kinds_BS.shape[1]))
+        places_of_tokens = places(operand_BT, is_end_BT, kinds_BS.shape[1])
+        seen = (x_BTD, operand_BT, *places_of_tokens)
         after, after_exchanges, first = (), (), sum(self.state_sizes[: self.num_stages])
         for stage in range(self.num_stages):
             start, size = len(after), self.state_sizes[stage]
@@ -77,13 +79,28 @@ class StateFlowMachine(nn.Cell):
                     x_BTD, seen, kinds_BS, edges_BE3, so_far, state[start : start + size]
                 )
                 after_exchanges += state_of_exchange
-        _, _, found_BTC, ticks_BS = so_far
-        hidden = ops.concat((x_BTD, found_BTC), 2) if self.has_opinion else x_BTD
-        return (self.vocabulary(x_BTD), hidden, ticks_BS, *after, *after_exchanges)
+        _, _, found_BRC, ticks_BS = so_far
+        hidden, doubt = x_BTD, ()
+        if self.has_opinion:
+            _, _, hears_BTR, is_statement_BS = places_of_tokens
+            doubt_BR1 = self.doubt(found_BRC, is_statement_BS, state[-1])
+            hidden = ops.concat((x_BTD, ops.bmm(hears_BTR, ops.concat((found_BRC, doubt_BR1), 2))), 2)
+            doubt = (doubt_BR1[:, -1],)
+        return (self.vocabulary(x_BTD), hidden, ticks_BS, *after, *after_exchanges, *doubt)
 
     def second_opinion(self, hidden):
         """The logits (B, T, Y) of what Execution found at the last complete statement, without all else; where there is one."""
-        return self.vocabulary(ops.matmul(hidden[:, :, self.vocabulary.dim :], self.opinion_CD))
+        return self.opinion(hidden[:, :, self.vocabulary.dim : -1])
+
+    def opinion(self, found_BXC):
+        return self.vocabulary(ops.matmul(found_BXC, self.opinion_CD))
+
+    def doubt(self, found_BRC, is_statement_BS, before_B1):
+        """How unsure Execution has been of all results so far, in nats, before the piece and after each statement (B, S + 1, 1): an
+        error at one of them is in all that stands on it, although these results may be sure of themselves."""
+        log_probabilities = ops.log_softmax(self.opinion(ops.stop_gradient(found_BRC[:, 1:])), -1)
+        doubt_BS = -ops.stop_gradient(log_probabilities.max(-1)) * is_statement_BS
+        return ops.cumsum(ops.concat((before_B1, doubt_BS), 1), 1).expand_dims(2)
 
     def verdict(self, hidden, logits_BTY, candidate_BT):
         """Logit of the chance that a candidate for the next token is right, (B, T); 0 without Meta."""
@@ -93,7 +110,8 @@ class StateFlowMachine(nn.Cell):
         known = ops.concat((hidden[:, :, : self.vocabulary.dim], embedded_BTD), 2)
         chances = features(logits_BTY, candidate_BT)
         if self.has_opinion:
-            chances = ops.concat((chances, features(self.second_opinion(hidden), candidate_BT)), 2)
+            doubt_BT1 = ops.log(hidden[:, :, -1:] + SMALLEST_DOUBT)
+            chances = ops.concat((chances, features(self.second_opinion(hidden), candidate_BT), doubt_BT1), 2)
         return self.verification(known, chances)
 
     def costs(self, num_tokens: int, num_statements: int, num_edges: int) -> dict[str, Cost]:
@@ -116,10 +134,12 @@ class StateFlowMachine(nn.Cell):
 
     def begin(self, num_rows: int) -> tuple:
         """The state of `num_rows` texts before their first token."""
-        return tuple(part for system in (*self.stages, *self.exchanges) for part in system.begin(num_rows))
+        state = tuple(part for system in (*self.stages, *self.exchanges) for part in system.begin(num_rows))
+        return (*state, ops.zeros((num_rows, 1))) if self.has_opinion else state
 
 
 NUM_FEATURES = 2
+SMALLEST_DOUBT = 1e-3  # nats: less makes no difference
 
 
 def features(logits_BTY, candidate_BT):
@@ -132,10 +152,9 @@ def features(logits_BTY, candidate_BT):
 class Exchange(nn.Cell):
     """(x, seen, kinds, edges, so_far, state) -> (x, so_far, state): the systems' turns at one bridge.
 
-    `seen`: a piece's tokens as they are spelled (B, T, D), is_token, and what nn/statement_places.py makes of it. `so_far`: what
-    has been said of its statements (B, S, C); of Execution the slots before the piece and after each of its statements
-    (B, S + 1, N, V), what it found at the last statement that is complete with each token (B, T, C), None before its turn, and
-    its ticks (B, S).
+    `seen`: a piece's tokens as they are spelled (B, T, D), their operands (B, T), and what nn/statement_places.py makes of these.
+    `so_far`: what has been said of its statements (B, S, C); of Execution, None before its turn, the slots before the piece and
+    after each of its statements (B, S + 1, N, V), and what it found there (B, S + 1, C); its ticks (B, S).
     """
 
     def __init__(self, config: StateFlowMachineModel, shape, is_first: bool, is_last: bool, rngs):
@@ -150,34 +169,36 @@ class Exchange(nn.Cell):
             self.reader = SlotReader(dim, config.num_slots, config.slot_dim, rngs[2])
         if config.execution and is_first:
             halts = config.halting == "learned"
-            self.spelling = StatementReader(dim, shared_dim, NUM_POOL_HEADS, rngs[2])
+            self.spelling = StatementReader(dim, shared_dim, shape.num_operands, rngs[2])
             self.heed_C = zeros((shared_dim,))  # for what has been said of a statement: Execution begins with its tokens alone
-            self.execution = ExecutionSystem(shared_dim, config.num_slots, config.slot_dim, config.max_ticks, rngs[2], halts)
+            bank = (config.num_slots, config.slot_dim)
+            self.execution = ExecutionSystem(shared_dim, dim, shape.num_operands, *bank, config.max_ticks, rngs[2], halts)
         if config.meta and is_last:
             self.meta = MetaSystem(shared_dim, config.meta_heads, config.num_hypotheses, config.stack_depth, rngs[3])
 
     def construct(self, x_BTD, seen, kinds_BS, edges_BE3, so_far, state):
-        spelled_BTD, is_token_BT, member_BRT, is_unfinished_BR, hears_BTR, is_statement_BS = seen
-        said, slots_BRNV, found_BTC, ticks_BS = so_far
+        spelled_BTD, operand_BT, member_BRT, is_unfinished_BR, hears_BTR, is_statement_BS = seen
+        said, slots_BRNV, found_BRC, ticks_BS = so_far
         told_BSC, sums = self.bridge.tell(x_BTD, member_BRT, is_unfinished_BR, state[0])
         said_BSC, rest, after = said + told_BSC, state[2:], ()
         if self.structure is not None:
             said_BSC, of_structure = self.structure(said_BSC, is_statement_BS, kinds_BS, edges_BE3, rest[:2])
             rest, after = rest[2:], of_structure
         if self.execution is not None:
-            past, its_sums, slots_BNV, before_BC = rest[:4]
-            words_BSC, past, its_sums = self.spelling(spelled_BTD, is_token_BT, member_BRT, is_unfinished_BR, past, its_sums)
-            words_BSC = words_BSC + self.heed_C * said_BSC
-            result_BSC, ticks_BS, states_BSNV, last_BNV = self.execution(words_BSC, is_statement_BS, slots_BNV)
+            words_BWD, slots_BNV, before_BC = rest[:3]
+            read_BSC, operands_BSMD, words_BWD = self.spelling(spelled_BTD, operand_BT, member_BRT, is_unfinished_BR, words_BWD)
+            read_BSC = read_BSC + self.heed_C * said_BSC
+            result_BSC, ticks_BS, states_BSNV, last_BNV = self.execution(read_BSC, operands_BSMD, is_statement_BS, slots_BNV)
             slots_BRNV = ops.concat((slots_BNV.expand_dims(1), states_BSNV), 1)
-            found_BTC = ops.bmm(hears_BTR, ops.concat((before_BC.expand_dims(1), result_BSC), 1))
-            said_BSC, rest, after = said_BSC + result_BSC, rest[4:], (*after, past, its_sums, last_BNV, found_BTC[:, -1])
+            found_BRC = ops.concat((before_BC.expand_dims(1), result_BSC), 1)
+            last_BC = ops.bmm(hears_BTR[:, -1:], found_BRC).squeeze(1)
+            said_BSC, rest, after = said_BSC + result_BSC, rest[3:], (*after, words_BWD, last_BNV, last_BC)
         if self.meta is not None:
             thought_BSC, of_meta = self.meta(said_BSC, is_statement_BS, rest)
             said_BSC, after = said_BSC + thought_BSC, (*after, *of_meta)
         held_BTV = None if self.reader is None else self.reader(x_BTD, hears_BTR, slots_BRNV)
         x_BTD, before = self.bridge(x_BTD, said_BSC, state[1], hears_BTR, held_BTV)
-        return x_BTD, (said_BSC, slots_BRNV, found_BTC, ticks_BS), (sums, before, *after)
+        return x_BTD, (said_BSC, slots_BRNV, found_BRC, ticks_BS), (sums, before, *after)
 
     def costs(self, num_tokens: int, num_statements: int, num_edges: int) -> list[tuple[str, Cost]]:
         costs = [("bridge", cost(self.bridge, self.bridge.flops(num_tokens, num_statements)))]
@@ -194,5 +215,9 @@ class Exchange(nn.Cell):
         return costs
 
     def begin(self, num_rows: int) -> tuple:
-        systems = [system for system in (self.structure, self.spelling, self.execution, self.meta) if system is not None]
-        return (*self.bridge.begin(num_rows), *(part for system in systems for part in system.begin(num_rows)))
+        state = self.bridge.begin(num_rows)
+        if self.structure is not None:
+            state += self.structure.begin(num_rows)
+        if self.execution is not None:
+            state += (self.spelling.begin(num_rows), *self.execution.begin(num_rows))
+        return state if self.meta is None else (*state, *self.meta.begin(num_rows))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from sfm_ms.nn.spread import spread
+
 EPSILON = 1e-5  # MindSpore's own 1e-7 is below what fp16 can hold
 
 
@@ -23,4 +25,4 @@ class RmsNorm(nn.Cell):
 
     def construct(self, x):
         mean_square = ops.square(x).sum(-1, keepdims=True) / self.dim  # on CPU `mean` takes twice as long as `sum`
-        return x * ops.rsqrt(mean_square + EPSILON) * self.gain_D
+        return x * ops.rsqrt(mean_square + EPSILON) * spread(self.gain_D, x)

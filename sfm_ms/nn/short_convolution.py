@@ -12,6 +12,7 @@ from mindspore import dtype as mstype
 from mindspore import nn, ops
 
 from sfm_ms.nn.init import normal
+from sfm_ms.nn.spread import spread
 
 
 class ShortConvolution(nn.Cell):
@@ -30,9 +31,9 @@ class ShortConvolution(nn.Cell):
     def construct(self, x_BTD, is_token_BT, past_BWD):
         num_steps = x_BTD.shape[1]
         all_BTD = ops.concat((past_BWD, x_BTD), 1)
-        sum_BTD = all_BTD[:, :num_steps] * self.weight_WD[0]
+        sum_BTD = all_BTD[:, :num_steps] * spread(self.weight_WD[0], x_BTD)
         for w in range(1, self.width):
-            sum_BTD = sum_BTD + all_BTD[:, w : w + num_steps] * self.weight_WD[w]
+            sum_BTD = sum_BTD + all_BTD[:, w : w + num_steps] * spread(self.weight_WD[w], x_BTD)
         return sum_BTD * ops.sigmoid(sum_BTD), self.last(all_BTD, is_token_BT)
 
     def begin(self, num_rows: int):

@@ -81,6 +81,7 @@ class ExecutedPrograms:
     min_operations: Count = 2
     max_operations: Count = 10
     curriculum_steps: Annotated[int, Range(0)] = 0  # until training programs reach max_operations, growing from min_operations
+    annotated_share: Fraction = 0.75  # of the training programs, with a comment below each statement; the others have none
     question_share: Fraction = 0.3  # of the operations of a training program that a printed value follows
     validation_programs: Count = 200
     test_programs: Count = 1_000  # at every test length

@@ -8,9 +8,9 @@
     # 7
 
 The programs are those of tasks/state_tracking.py, family `chained`, as Python runs them; the answers are the numbers in the
-comments. An annotated program has a comment below some of its statements, the value of the variable that the statement assigns to
-(how many differs from program to program, from none to all); it prints a value after each operation with a chance of
-`question_share`, and at the end all of them, in a drawn order. A bare one only prints, at the end, the value that it asks for.
+comments. A program for training may be annotated, with a comment below each of its statements: the value of the variable that the
+statement assigns to. It prints a value after some of its operations, and at the end all of them, in a drawn order. A bare
+program only prints, at the end, the value that it asks for.
 """
 
 from __future__ import annotations
@@ -23,6 +23,13 @@ import numpy as np
 from sfm_ms.tasks.state_tracking import UPDATE, Language, Programs, generate, run
 
 _QUESTIONS = 2**31  # added to the stream of the programs: of the random numbers that say what is printed
+
+
+class Chances(NamedTuple):
+    """Of what programs for training have besides their statements."""
+
+    annotated: float  # a program has a comment below each of its statements, and not none
+    question: float  # a printed value follows an operation
 
 
 class Transcript(NamedTuple):
@@ -41,30 +48,30 @@ def transcripts(
     indices: np.ndarray,
     min_operations: int,
     max_operations: int,
-    question_share: float | None,
+    chances: Chances | None,
 ) -> list[Transcript]:
     """Transcripts `indices` of a stream; number i is a pure function of (seed, stream, i) and of the distribution.
 
-    language: of the family `chained`. question_share: of annotated programs; None: bare ones.
+    language: of the family `chained`. chances: None for bare programs.
     """
     programs = generate(language, seed, stream, indices, min_operations, max_operations)
     values = run(programs)[0]
     texts = []
     for row, index in enumerate(indices):
         num_statements = int(programs.lengths[row])
-        if question_share is None:
+        if chances is None:
             is_commented, asked = np.zeros(num_statements, bool), [()] * (num_statements - 1) + [programs.queried[row : row + 1]]
         else:
             generator = np.random.Generator(np.random.Philox(key=[seed, _QUESTIONS + stream], counter=[0, 0, 0, int(index)]))
-            is_commented, asked = _annotations(generator, num_statements, language.num_variables, question_share)
+            is_commented, asked = _additions(generator, num_statements, language.num_variables, chances)
         texts.append(_transcript(programs[row : row + 1], is_commented, asked, values[row]))
     return texts
 
 
-def _annotations(generator: np.random.Generator, num_statements: int, num_variables: int, question_share: float):
+def _additions(generator: np.random.Generator, num_statements: int, num_variables: int, chances: Chances):
     """Of each statement: has it a comment, and which variables are printed after it."""
-    is_commented = generator.random(num_statements) < generator.random()
-    is_asked = generator.random(num_statements) < question_share
+    is_commented = np.full(num_statements, generator.random() < chances.annotated)
+    is_asked = generator.random(num_statements) < chances.question
     is_asked[:num_variables] = False
     variables = generator.integers(num_variables, size=num_statements)
     asked = [[variable] if asks else [] for variable, asks in zip(variables, is_asked, strict=True)]

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from sfm_ms.data.operands import OUTSIDE
 from sfm_ms.data.readings import Piece, pieces, read_text
 from sfm_ms.data.text_batches import TextBatches, as_batch, held_out_programs, tokenizer_of, training_programs
 from sfm_ms.data.tokenizer import TextTokenizer
@@ -42,7 +43,7 @@ def test_a_small_source_by_hand(tokenizer):
     reading = read_text(SOURCE, tokenizer, 20)
     texts = [tokenizer.decode(part) for part in np.split(reading.tokens[1:-1], np.flatnonzero(reading.is_end))]
     assert [text.split()[0] for text in texts[:6]] == ["import", "def", "#", "path", "return", 'print(name("a"))']
-    assert tokenizer.decode(reading.tokens[:-1][~reading.in_statement]).strip() == "# a comment"
+    assert tokenizer.decode(reading.tokens[:-1][reading.operand == OUTSIDE]).strip() == "# a comment"
     assert len(reading.kinds) == 6 and reading.kinds.tolist() == [4, 2, 4, 4, 4, 4]  # statements but for a function
     names = {(a, b, (*EDGE_KINDS, *(f"{kind} back" for kind in EDGE_KINDS))[kind]) for a, b, kind in reading.edges.tolist()}
     assert {(1, 2, "contains"), (2, 3, "control"), (1, 4, "def_use"), (3, 4, "def_use"), (0, 3, "reads back")} <= names
@@ -102,8 +103,9 @@ def test_a_batch_holds_its_pieces(tokenizer):
         tokens = slice(piece.first, piece.first + piece.num_tokens)
         assert np.array_equal(fresh.tokens_BT[row, : piece.num_tokens], reading.tokens[tokens])
         assert np.array_equal(fresh.targets_BT[row, : piece.num_tokens], reading.tokens[piece.first + 1 :][: piece.num_tokens])
+        assert (fresh.operand_BT[row, piece.num_tokens :] == OUTSIDE).all()
         assert fresh.is_token_BT[row].sum() == fresh.is_code_BT[row].sum() == piece.num_tokens
-        assert np.array_equal(fresh.in_statement_BT[row, : piece.num_tokens], reading.in_statement[tokens])
+        assert np.array_equal(fresh.operand_BT[row, : piece.num_tokens], reading.operand[tokens])
         assert fresh.is_end_BT[row].sum() == piece.num_statements and (fresh.kinds_BS[row] > 0).sum() == piece.num_statements
     edges, all_edges = (batch.edges_BE3[1][batch.edges_BE3[1, :, 1] >= 0] for batch in (fresh, continued))
     assert {(a + 3, b + 3, kind) for a, b, kind in edges.tolist()} == {

@@ -11,6 +11,7 @@ from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
 from sfm_ms.data.input_shape import TextShape
+from sfm_ms.data.operands import OUTSIDE
 from sfm_ms.models.state_flow_machine import StateFlowMachine
 from sfm_ms.models.text_transformer import TextTransformer
 from sfm_ms.recipe.schema import StateFlowMachineModel, TextTransformerModel
@@ -51,9 +52,9 @@ def inputs(num_rows=2):
     is_end = np.isin(np.arange(NUM_TOKENS), ENDS).astype(np.float32)[None].repeat(num_rows, 0)
     kinds = rng.integers(1, SHAPE.num_statement_kinds, (num_rows, NUM_STATEMENTS)).astype(np.int32)
     edges = np.array([(a, b, (a + b) % SHAPE.num_edge_kinds) for b in range(len(ENDS)) for a in range(b)], np.int32)
-    in_statement = np.ones_like(is_end)
-    in_statement[:, COMMENT] = 0
-    return [tokens, np.ones_like(is_end), in_statement, is_end, kinds, edges[None].repeat(num_rows, 0)]
+    operand = rng.integers(0, SHAPE.num_operands + 1, tokens.shape).astype(np.int32)
+    operand[:, COMMENT] = OUTSIDE
+    return [tokens, operand, np.ones_like(is_end), is_end, kinds, edges[None].repeat(num_rows, 0)]
 
 
 class Judged(nn.Cell):
@@ -63,8 +64,8 @@ class Judged(nn.Cell):
         super().__init__()
         self.model, self.begin = model, model.begin
 
-    def construct(self, tokens, is_token, in_statement, is_end, kinds, edges, *state):
-        logits, hidden, ticks, *state = self.model(tokens, is_token, in_statement, is_end, kinds, edges, *state)
+    def construct(self, tokens, operand, is_token, is_end, kinds, edges, *state):
+        logits, hidden, ticks, *state = self.model(tokens, operand, is_token, is_end, kinds, edges, *state)
         thoughts = self.model.verdict(hidden, logits, ops.ones_like(tokens)).expand_dims(2)
         if self.model.has_opinion:
             thoughts = ops.concat((thoughts, self.model.second_opinion(hidden)), 2)
@@ -79,13 +80,13 @@ def run(model, arrays, state=None):
 
 def piece(arrays, first, last):
     """Tokens first to last - 1, the statements that they complete, and the edges to these."""
-    tokens, is_token, in_statement, is_end, kinds, edges = arrays
+    tokens, operand, is_token, is_end, kinds, edges = arrays
     statements = [s for s, end in enumerate(ENDS) if first <= end < last]
     its_kinds, its_edges = np.zeros_like(kinds), np.full_like(edges, -1)
     its_kinds[:, : len(statements)] = kinds[:, statements]
     mine = edges[:, np.isin(edges[0, :, 1], statements)]
     its_edges[:, : mine.shape[1]] = mine
-    return [array[:, first:last] for array in (tokens, is_token, in_statement, is_end)] + [its_kinds, its_edges]
+    return [array[:, first:last] for array in (tokens, operand, is_token, is_end)] + [its_kinds, its_edges]
 
 
 def test_pieces_and_single_tokens_give_what_the_whole_gives(deep):
@@ -107,8 +108,9 @@ def test_nothing_sees_what_comes_later_or_another_row(small, cut):
     arrays = inputs()
     before, verdict_before, _ = run(small, arrays)
     changed = [array.copy() for array in arrays]
-    tokens, _, _, is_end, kinds, edges = changed
+    tokens, operand, _, is_end, kinds, edges = changed
     rng = np.random.default_rng(5)
+    operand[0, cut:] = rng.integers(OUTSIDE, SHAPE.num_operands + 1, NUM_TOKENS - cut)
     tokens[0, cut:] = rng.integers(1, VOCABULARY, NUM_TOKENS - cut)
     is_end[0, cut:] = 0
     num_before = sum(end < cut for end in ENDS)
@@ -129,7 +131,8 @@ def test_padding_changes_nothing(small):
     for array, cut in zip(padded, piece(arrays, 0, short), strict=True):
         array[1, : cut.shape[1]] = cut[1]
     padded[0][1, short:] = 7
-    for array in padded[1:4]:
+    padded[1][1, short:] = OUTSIDE
+    for array in padded[2:4]:
         array[1, short:] = 0
     logits, verdict, after = run(small, padded)
     assert np.allclose(logits[1, :short], alone[0], atol=1e-5) and np.allclose(verdict[1, :short], verdict_alone[0], atol=1e-5)

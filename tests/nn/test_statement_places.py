@@ -1,4 +1,4 @@
-"""Tokens and statements: which token belongs where, hears what; the pool of a statement's tokens, also over several pieces."""
+"""Tokens and statements: which token belongs where, hears what; pool and reader of a statement's tokens, also over pieces."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from mindspore import Tensor
 
 from sfm_ms.nn.statement_places import places
 from sfm_ms.nn.statement_pool import SHARPNESS, StatementPool
+from sfm_ms.nn.statement_reader import StatementReader
 
 ENDS = np.array([[0, 1, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0]], np.float32)
-IN_STATEMENT = np.array([[1] * 7, [1] * 7, [1, 1, 1, 0, 0, 0, 0]], np.float32)
+OPERAND = np.array([[1, 0, 1, 0, 2, 1, 1], [0] * 7, [1, 0, 2, -1, -1, -1, -1]], np.int32)
 
 
-def seen(in_statement, ends, num_statements=3):
-    return places(Tensor(in_statement), Tensor(ends), num_statements)
+def seen(operand, ends, num_statements=3):
+    return places(Tensor(operand), Tensor(ends), num_statements)
 
 
 def test_every_token_is_at_the_place_of_its_statement():
-    member, is_unfinished, hears, is_statement = (part.asnumpy() for part in seen(IN_STATEMENT, ENDS))
+    member, is_unfinished, hears, is_statement = (part.asnumpy() for part in seen(OPERAND, ENDS))
     assert np.array_equal(member[0].argmax(0), [0, 0, 1, 1, 1, 2, 2]) and (member[0].sum(0) == 1).all()
-    assert np.array_equal(member.sum(1), IN_STATEMENT)
+    assert np.array_equal(member.sum(1), OPERAND >= 0)
     assert np.array_equal(hears[0].argmax(1), [0, 1, 1, 1, 2, 2, 2])
     assert np.array_equal(is_unfinished.argmax(1), [2, 0, 2]) and (is_unfinished.sum(1) == 1).all()
     assert np.array_equal(is_statement, [[1, 1, 0], [0, 0, 0], [1, 1, 0]])
@@ -27,7 +28,7 @@ def test_every_token_is_at_the_place_of_its_statement():
 
 def test_a_statement_is_the_weighted_mean_of_its_tokens():
     pool, x = StatementPool(5, 6, 2, np.random.default_rng(0)), drawn(3, 7, 5)
-    statements, _ = run(pool, x, IN_STATEMENT, ENDS)
+    statements, _ = run(pool, x, OPERAND, ENDS)
     normed = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5)
     weights = np.exp(SHARPNESS * np.tanh(normed @ pool.weight_DP.asnumpy()))
     values = (normed @ pool.value_DC.asnumpy()).reshape(3, 7, 2, 3)
@@ -39,17 +40,37 @@ def test_a_statement_is_the_weighted_mean_of_its_tokens():
 
 def test_a_statement_in_two_pieces_is_the_same():
     pool, x = StatementPool(5, 6, 2, np.random.default_rng(0)), drawn(3, 7, 5)
-    whole, after = run(pool, x, IN_STATEMENT, ENDS)
-    _, sums = run(pool, x[:, :3], IN_STATEMENT[:, :3], ENDS[:, :3])
-    second, again = run(pool, x[:, 3:], IN_STATEMENT[:, 3:], ENDS[:, 3:], sums)
+    whole, after = run(pool, x, OPERAND, ENDS)
+    _, sums = run(pool, x[:, :3], OPERAND[:, :3], ENDS[:, :3])
+    second, again = run(pool, x[:, 3:], OPERAND[:, 3:], ENDS[:, 3:], sums)
     assert np.allclose(second[0, 0], whole[0, 1], atol=1e-5)
     assert np.allclose(again.asnumpy(), after.asnumpy(), atol=1e-5)
 
 
-def run(pool, x, in_statement, ends, sums=None):
-    member, is_unfinished, *_ = seen(in_statement, ends)
+def run(pool, x, operand, ends, sums=None):
+    member, is_unfinished, *_ = seen(operand, ends)
     statements, sums = pool(Tensor(x), member, is_unfinished, pool.begin(len(x)) if sums is None else sums)
     return statements.asnumpy(), sums
+
+
+def test_a_statement_is_read_operand_by_operand_also_in_two_pieces():
+    reader, x = StatementReader(5, 6, 2, np.random.default_rng(0)), drawn(3, 7, 5)
+    statements, operands, words = read(reader, x, OPERAND, ENDS, reader.begin(3))
+    assert np.allclose(operands[0, 1], [x[0, 2], x[0, 4]], atol=1e-6)
+    assert np.allclose(operands[2, 0], [x[2, 0], np.zeros(5)], atol=1e-6) and (operands[1] == 0).all()
+    assert np.allclose(words.asnumpy()[0], [np.zeros(5), x[0, 5] + x[0, 6], np.zeros(5)], atol=1e-6)
+    expected = np.concatenate((x[0, 3], x[0, 2], x[0, 4])) @ reader.words_XC.asnumpy()
+    assert np.allclose(statements[0, 1], expected, atol=1e-5)
+    *_, words = read(reader, x[:, :3], OPERAND[:, :3], ENDS[:, :3], reader.begin(3))
+    in_pieces = read(reader, x[:, 3:], OPERAND[:, 3:], ENDS[:, 3:], words)
+    assert np.allclose(in_pieces[0][0, 0], statements[0, 1], atol=1e-5)
+    assert np.allclose(in_pieces[1][0, 0], operands[0, 1], atol=1e-6)
+
+
+def read(reader, x, operand, ends, words):
+    member, is_unfinished, *_ = seen(operand, ends)
+    statements, operands, words = reader(Tensor(x), Tensor(operand), member, is_unfinished, words)
+    return statements.asnumpy(), operands.asnumpy(), words
 
 
 def drawn(*shape):

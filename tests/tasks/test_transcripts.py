@@ -9,17 +9,19 @@ import pytest
 
 from sfm_ms.tasks.interpreter import evaluate
 from sfm_ms.tasks.state_tracking import Language
-from sfm_ms.tasks.transcripts import transcripts
+from sfm_ms.tasks.transcripts import Chances, transcripts
+
+SOME = Chances(annotated=0.6, question=0.4)
 
 
-def drawn(indices, question_share=0.4, modulus=10):
-    return transcripts(Language("chained", 3, modulus), 5, 0, np.array(indices), 4, 9, question_share)
+def drawn(indices, chances=SOME, modulus=10):
+    return transcripts(Language("chained", 3, modulus), 5, 0, np.array(indices), 4, 9, chances)
 
 
-@pytest.mark.parametrize("question_share", [None, 0.4])
+@pytest.mark.parametrize("chances", [None, SOME])
 @pytest.mark.parametrize("modulus", [2, 10, 101])
-def test_answers_are_what_python_assigns_and_prints(modulus, question_share):
-    for text, answers in drawn(range(40), question_share, modulus):
+def test_answers_are_what_python_assigns_and_prints(modulus, chances):
+    for text, answers in drawn(range(40), chances, modulus):
         assert answers and answers[-1][1] == len(text) - 1
         for first, last in answers:
             assert text[first - 2 : first] == "# " and text[last] == "\n"
@@ -39,10 +41,10 @@ def operations(text):
     return [line for line in text.splitlines() if " = " in line]
 
 
-def test_a_bare_program_asks_once_and_an_annotated_one_for_all_variables():
+def test_a_bare_program_asks_once_and_one_for_training_for_all_variables():
     for text, answers in drawn(range(20), None):
         assert text.count("#") == text.count("print") == len(answers) == 1
-    for text, _ in drawn(range(20), 0):
+    for text, _ in drawn(range(20), Chances(0.5, 0)):
         last_lines = text.splitlines()[-6:]
         assert sorted(last_lines[::2]) == ["print(a)", "print(b)", "print(c)"] and text.count("print") == 3
 
@@ -54,4 +56,4 @@ def test_lengths_and_chances():
     printed = [(text.count("print") - 3) / (length - 4) for (text, _), length in zip(texts, lengths, strict=True)]
     assert abs(np.mean(printed) - 0.4) < 0.05
     comments = [(len(answers) - text.count("print")) / length for (text, answers), length in zip(texts, lengths, strict=True)]
-    assert min(comments) == 0 and max(comments) == 1 and abs(np.mean(comments) - 0.5) < 0.05
+    assert set(comments) == {0, 1} and abs(np.mean(comments) - 0.6) < 0.05

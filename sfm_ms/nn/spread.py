@@ -1,0 +1,21 @@
+"""A weight beside each of many rows, by a product with ones.
+
+The gradient of a weight that is broadcast is a sum over all rows, which takes MindSpore's CPU several times as long as that of a
+product: short convolutions over 8,192 tokens took a fifth of Perception's time for it.
+
+Shapes: D numbers.
+"""
+
+from __future__ import annotations
+
+from mindspore import ops
+
+PRODUCT = ops.MatMul()
+
+
+def spread(weight_D, x):
+    """The weight for each row of x (..., D), in the shape of x."""
+    num_rows = 1
+    for size in x.shape[:-1]:
+        num_rows = num_rows * size
+    return PRODUCT(ops.ones((num_rows, 1), x.dtype), weight_D.expand_dims(0)).reshape(x.shape)

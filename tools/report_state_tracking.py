@@ -89,15 +89,19 @@ def markdown(results: pd.DataFrame) -> str:
     for model in order:
         one = models.get_group(model)
         costs = f"{one['num_parameters'].iloc[0]:,}", f"{one['minutes'].mean():.0f}", str(one["seed"].nunique())
-        rows.append([model, *costs, *(spread(one, "exact_match", multiplier) for multiplier in multipliers)])
+        rows.append([model, *costs, *(spread(at(one, multiplier)["exact_match"]) for multiplier in multipliers)])
     of_seeds = results.drop_duplicates(["seed", "multiplier"])  # models of one seed have the same test programs
     for name, column in READERS.items():
         if column in of_seeds:
-            rows.append([f"*{name}*", "", "", "", *(spread(of_seeds, column, multiplier) for multiplier in multipliers)])
+            rows.append([f"*{name}*", "", "", "", *(spread(at(of_seeds, multiplier)[column]) for multiplier in multipliers)])
     slices = of_seeds.groupby("multiplier")["backward_slice"].mean()
     rows.append(["*statements the answer may depend on*", "", "", "", *(f"{size:.1f}" for size in slices)])
-    rows.insert(1, ["---"] * len(rows[0]))
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return in_markdown(rows)
+
+
+def in_markdown(rows: list[list[str]]) -> str:
+    """A table whose first row is its head."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], ["---"] * len(rows[0]), *rows[1:]))
 
 
 def with_table(readme: str, family: str, table: str) -> str:
@@ -114,12 +118,17 @@ def best_first(results: pd.DataFrame) -> pd.Index:
     return results[results["multiplier"] == 32].groupby("model")["exact_match"].mean().sort_values(ascending=False).index
 
 
-def spread(results: pd.DataFrame, column: str, multiplier: int) -> str:
-    """Mean and standard deviation over seeds, in percent."""
-    figures = 100 * results.loc[results["multiplier"] == multiplier, column]
+def at(results: pd.DataFrame, multiplier: int) -> pd.DataFrame:
+    """The rows of a test length."""
+    return results[results["multiplier"] == multiplier]
+
+
+def spread(figures: pd.Series, scale: float = 100, digits: int = 1) -> str:
+    """Mean and standard deviation over seeds, in percent where the scale is 100."""
     if figures.empty:
         return ""
-    return f"{figures.mean():.1f}" + (f" ±{figures.std():.1f}" if len(figures) > 1 else "")
+    mean, deviation = scale * figures.mean(), scale * figures.std()
+    return f"{mean:.{digits}f}" + (f" ±{deviation:.{digits}f}" if len(figures) > 1 else "")
 
 
 def plot(results: pd.DataFrame, family: str, path: Path) -> None:

@@ -18,7 +18,7 @@ from mindspore import nn, ops
 
 from sfm_ms.nn.cost import Cost, cost, total
 from sfm_ms.nn.init import normal, zeros
-from sfm_ms.nn.linear import num_operands, num_products
+from sfm_ms.nn.linear import num_operands, num_products, product
 from sfm_ms.nn.statement_places import places
 from sfm_ms.nn.statement_reader import StatementReader
 from sfm_ms.nn.verification import VerificationHead
@@ -40,9 +40,9 @@ class StateFlowMachine(nn.Cell):
     operand: of its statement, that a token is part of, from 1; 0: of none; negative at comments and padding. is_token: 1, and 0
     for the padding at a row's end. is_end: 1 at tokens that complete a statement, S of them at most. kinds and edges: of the
     statements, as data/readings.py has them; edges name statements by their number in the text. hidden: what the logits are made
-    of, and beside it what Execution found and how much doubt there is, for `verdict` and `second_opinion`. ticks: expected number that Execution takes; 1
-    without it. `begin` makes the state of texts that begin; a text may be cut into pieces anywhere. `shape` is the task's
-    TextShape.
+    of, and beside it what Execution found and how much doubt there is, for `verdict` and `second_opinion`. ticks: expected number
+    that Execution takes; 1 without it. `begin` makes the state of texts that begin; a text may be cut into pieces anywhere.
+    `shape` is the task's TextShape.
     """
 
     carries_state = True
@@ -93,11 +93,13 @@ class StateFlowMachine(nn.Cell):
         return self.opinion(hidden[:, :, self.vocabulary.dim : -1])
 
     def opinion(self, found_BXC):
-        return self.vocabulary(ops.matmul(found_BXC, self.opinion_CD))
+        return self.vocabulary(product(found_BXC, self.opinion_CD))
 
     def doubt(self, found_BRC, is_statement_BS, before_B1):
-        """How unsure Execution has been of all results so far, in nats, before the piece and after each statement (B, S + 1, 1): an
-        error at one of them is in all that stands on it, although these results may be sure of themselves."""
+        """How unsure Execution has been of all results so far, in nats, before the piece and after each statement (B, S + 1, 1).
+
+        An error in one result is in all that stand on it, however sure these are of themselves.
+        """
         log_probabilities = ops.log_softmax(self.opinion(ops.stop_gradient(found_BRC[:, 1:])), -1)
         doubt_BS = -ops.stop_gradient(log_probabilities.max(-1)) * is_statement_BS
         return ops.cumsum(ops.concat((before_B1, doubt_BS), 1), 1).expand_dims(2)
@@ -122,7 +124,8 @@ class StateFlowMachine(nn.Cell):
             for name, of_system in exchange.costs(num_tokens, num_statements, num_edges):
                 costs.setdefault(name, []).append(of_system)
         if self.has_opinion:
-            costs["execution"].append(Cost(self.opinion_CD.size, 2 * num_tokens * self.opinion_CD.size))
+            of_doubt = num_statements * (self.opinion_CD.size + self.vocabulary.table_YD.size)
+            costs["execution"].append(Cost(self.opinion_CD.size, 2 * (num_tokens * self.opinion_CD.size + of_doubt)))
         if self.verification is not None:
             costs["meta"].append(cost(self.verification, 2 * num_tokens * num_products(self.verification)))
         return {name: total(parts) for name, parts in costs.items()}

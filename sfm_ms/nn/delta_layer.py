@@ -14,6 +14,7 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from sfm_ms.nn.init import normal
+from sfm_ms.nn.linear import product
 from sfm_ms.nn.norm import RmsNorm
 from sfm_ms.nn.short_convolution import ShortConvolution
 from sfm_ms.ops.gated_delta_rule import GatedDeltaRule
@@ -39,16 +40,16 @@ class DeltaLayer(nn.Cell):
         self.rule = GatedDeltaRule(chunk_size=chunk_size)
 
     def construct(self, x_BTD, is_token_BT, past_BWF, state_BHKK):
-        rows_BTF, past_BWF = self.convolution(ops.matmul(x_BTD, self.to_rows_DF), is_token_BT, past_BWF)
+        rows_BTF, past_BWF = self.convolution(product(x_BTD, self.to_rows_DF), is_token_BT, past_BWF)
         q_BTHK, k_BTHK, v_BTHK = [self.by_heads(rows) for rows in ops.split(rows_BTF, x_BTD.shape[2], 2)]
         is_token_BT1 = is_token_BT.expand_dims(2)
-        beta_BTH = 2 * ops.sigmoid(ops.matmul(x_BTD, self.to_beta_DH)) * is_token_BT1
-        steps_BTH = ops.softplus(ops.matmul(x_BTD, self.to_decay_DH) + self.step_bias_H)
+        beta_BTH = 2 * ops.sigmoid(product(x_BTD, self.to_beta_DH)) * is_token_BT1
+        steps_BTH = ops.softplus(product(x_BTD, self.to_decay_DH) + self.step_bias_H)
         log_decay_BTH = -ops.exp(self.log_rate_H) * steps_BTH * is_token_BT1
         o_BTHK, state_BHKK = self.rule(unit(q_BTHK), unit(k_BTHK), v_BTHK, beta_BTH, log_decay_BTH, None, state_BHKK)
-        gate_BTD = ops.matmul(x_BTD, self.to_gate_DD)
+        gate_BTD = product(x_BTD, self.to_gate_DD)
         y_BTD = self.norm(o_BTHK).reshape(x_BTD.shape) * gate_BTD * ops.sigmoid(gate_BTD)
-        return ops.matmul(y_BTD, self.from_heads_DD), past_BWF, state_BHKK
+        return product(y_BTD, self.from_heads_DD), past_BWF, state_BHKK
 
     def begin(self, num_rows: int) -> tuple:
         """past and state of `num_rows` texts before their first token."""

@@ -14,6 +14,7 @@ import numpy as np
 from mindspore import nn, ops
 
 from sfm_ms.nn.init import normal, table
+from sfm_ms.nn.linear import product
 
 
 class GraphAttention(nn.Cell):
@@ -33,19 +34,18 @@ class GraphAttention(nn.Cell):
         self.to_query_DD, self.to_key_value_DX = normal(rng, (dim, dim)), normal(rng, (dim, 2 * dim))
         self.kind_CX = table(rng, (num_kinds, 2 * dim), std=1.0)  # as large as the keys and values that it is added to
         self.from_heads_DD = normal(rng, (dim, dim))
-        self.product = ops.MatMul()  # its gradient is two products; that of ops.matmul transposes its operands first
 
     def construct(self, x_ND, sources_ED, targets_E, kinds_E):
         num_nodes, dim = x_ND.shape
-        query_ND = self.product(x_ND, self.to_query_DD) * self.head_dim**-0.5
+        query_ND = product(x_ND, self.to_query_DD) * self.head_dim**-0.5
         query_ED = ops.gather(query_ND, ops.minimum(targets_E, num_nodes - 1), 0)
-        key_value_EX = self.product(sources_ED, self.to_key_value_DX) + ops.gather(self.kind_CX, kinds_E, 0)
+        key_value_EX = product(sources_ED, self.to_key_value_DX) + ops.gather(self.kind_CX, kinds_E, 0)
         key_EHK, value_EHK = [self.by_heads(part) for part in ops.split(key_value_EX, dim, 1)]
         scores_EH = (self.by_heads(query_ED) * key_EHK).sum(2)
         weights_EH = segment_softmax(scores_EH, targets_E, num_nodes + 1)
         weighted_ED = (weights_EH.expand_dims(2) * value_EHK).reshape(-1, dim)
         read_ND = ops.unsorted_segment_sum(weighted_ED, targets_E, num_nodes + 1)[:num_nodes]
-        return self.product(read_ND, self.from_heads_DD)
+        return product(read_ND, self.from_heads_DD)
 
     def by_heads(self, x_ED):
         return x_ED.reshape(x_ED.shape[0], self.num_heads, self.head_dim)

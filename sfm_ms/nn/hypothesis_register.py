@@ -17,6 +17,7 @@ import numpy as np
 from mindspore import nn, ops
 
 from sfm_ms.nn.init import normal, table
+from sfm_ms.nn.linear import product
 
 
 class HypothesisRegister(nn.Cell):
@@ -31,10 +32,9 @@ class HypothesisRegister(nn.Cell):
         self.num_hypotheses, self.dim, self.temperature = num_hypotheses, dim, temperature
         self.from_hypothesis_EE, self.from_candidate_EE = normal(rng, (dim, dim)), normal(rng, (dim, dim))
         self.place_ME, self.to_confidence_E1 = table(rng, (num_hypotheses, dim), std=1.0), normal(rng, (dim, 1))
-        self.product = ops.MatMul()
 
     def construct(self, hypotheses_BME, candidate_BE, gate_B1):
-        seen_BME = self.product(candidate_BE, self.from_candidate_EE).expand_dims(1) + self.place_ME
+        seen_BME = product(candidate_BE, self.from_candidate_EE).expand_dims(1) + self.place_ME
         replace_BM = gate_B1 * ops.softmax(-self.confidence(hypotheses_BME, seen_BME) / self.temperature, -1)
         hypotheses_BME = hypotheses_BME + replace_BM.expand_dims(2) * (candidate_BE.expand_dims(1) - hypotheses_BME)
         trust_BM = ops.softmax(self.confidence(hypotheses_BME, seen_BME) / self.temperature, -1)
@@ -42,8 +42,8 @@ class HypothesisRegister(nn.Cell):
 
     def confidence(self, hypotheses_BME, seen_BME):
         """(B, M), of any sign; `seen` is what the candidate and the places add."""
-        rows = self.product(hypotheses_BME.reshape(-1, self.dim), self.from_hypothesis_EE) + seen_BME.reshape(-1, self.dim)
-        return self.product(rows * ops.sigmoid(rows), self.to_confidence_E1).reshape(-1, self.num_hypotheses)
+        rows = product(hypotheses_BME.reshape(-1, self.dim), self.from_hypothesis_EE) + seen_BME.reshape(-1, self.dim)
+        return product(rows * ops.sigmoid(rows), self.to_confidence_E1).reshape(-1, self.num_hypotheses)
 
     def begin(self, num_rows: int):
         """The hypotheses of `num_rows` registers that hold nothing."""

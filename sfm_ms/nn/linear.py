@@ -1,4 +1,4 @@
-"""An affine layer, y = x W + b, and what all the affine layers inside a Cell cost.
+"""Products of rows and matrices, an affine layer, y = x W + b, and what all the affine layers inside a Cell cost.
 
 Shapes: X width of the input, Y width of the output.
 """
@@ -10,6 +10,18 @@ from mindspore import nn, ops
 
 from sfm_ms.nn.init import normal, zeros
 
+MATRIX_PRODUCT = ops.MatMul()
+
+
+def product(x, weight_XY):
+    """x W, (..., X) -> (..., Y), as one product of two matrices.
+
+    `ops.matmul` makes a batch of products of more than two axes, with a copy of W for each; their gradients of W have to be
+    added up. Of two axes it transposes the operands before the gradient's products.
+    """
+    rows = MATRIX_PRODUCT(x.reshape(-1, weight_XY.shape[0]), weight_XY)
+    return rows.reshape(*x.shape[:-1], weight_XY.shape[1])
+
 
 class Linear(nn.Cell):
     """(..., X) -> (..., Y)."""
@@ -19,11 +31,9 @@ class Linear(nn.Cell):
         self.in_dim, self.out_dim = in_dim, out_dim
         self.weight_XY = normal(rng, (in_dim, out_dim), std)
         self.bias_Y = zeros((out_dim,))
-        self.product = ops.MatMul()  # its gradient is two products; that of ops.matmul transposes its operands first
 
     def construct(self, x):
-        rows = self.product(x.reshape(-1, self.in_dim), self.weight_XY) + self.bias_Y
-        return rows.reshape(*x.shape[:-1], self.out_dim)
+        return product(x, self.weight_XY) + self.bias_Y
 
 
 def matrices(cell: nn.Cell) -> list:

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 from mindspore import ops
 
-PRODUCT = ops.MatMul()
+from sfm_ms.nn.linear import product
 
 
 def spread(weight_D, x):
     """The weight for each row of x (..., D), in the shape of x."""
-    num_rows = 1
-    for size in x.shape[:-1]:
-        num_rows = num_rows * size
-    return PRODUCT(ops.ones((num_rows, 1), x.dtype), weight_D.expand_dims(0)).reshape(x.shape)
+    return product(ops.ones((*x.shape[:-1], 1), x.dtype), weight_D.expand_dims(0))

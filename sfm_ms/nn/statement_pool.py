@@ -15,6 +15,7 @@ import numpy as np
 from mindspore import nn, ops
 
 from sfm_ms.nn.init import normal
+from sfm_ms.nn.linear import product
 from sfm_ms.nn.norm import RmsNorm
 
 SHARPNESS = 4.0  # a token's weight is between exp(-4) and exp(4)
@@ -47,8 +48,8 @@ class StatementPool(nn.Cell):
         """Of weighted values and of weights, (B, R, P, F + 1); the first place begins with what there was before."""
         num_rows, num_tokens = x_BTD.shape[:2]
         x_BTD = self.norm(x_BTD)
-        weight_BTP1 = ops.exp(SHARPNESS * ops.tanh(ops.matmul(x_BTD, self.weight_DP))).expand_dims(3)
-        value_BTPF = ops.matmul(x_BTD, self.value_DC).reshape(num_rows, num_tokens, self.num_heads, self.head_dim)
+        weight_BTP1 = ops.exp(SHARPNESS * ops.tanh(product(x_BTD, self.weight_DP))).expand_dims(3)
+        value_BTPF = product(x_BTD, self.value_DC).reshape(num_rows, num_tokens, self.num_heads, self.head_dim)
         weighed_BTX = ops.concat((weight_BTP1 * value_BTPF, weight_BTP1), 3).reshape(num_rows, num_tokens, -1)
         new_BRPF = ops.bmm(member_BRT, weighed_BTX).reshape(num_rows, -1, self.num_heads, self.head_dim + 1)
         return ops.concat((new_BRPF[:, :1] + sums_BPF.expand_dims(1), new_BRPF[:, 1:]), 1)

@@ -16,6 +16,7 @@ from mindspore import dtype as mstype
 from mindspore import nn, ops
 
 from sfm_ms.nn.init import normal
+from sfm_ms.nn.linear import product
 from sfm_ms.nn.statement_places import same
 
 
@@ -40,7 +41,7 @@ class StatementReader(nn.Cell):
         words_BRWD = ops.concat((words_BRWD[:, :1] + before_BWD.expand_dims(1), words_BRWD[:, 1:]), 1)
         complete_BSWD = words_BRWD[:, : num_places - 1]
         unfinished_BWD = (is_unfinished_BR.reshape(num_rows, num_places, 1, 1) * words_BRWD).sum(1)
-        statements_BSC = ops.matmul(complete_BSWD.reshape(num_rows, num_places - 1, -1), self.words_XC)
+        statements_BSC = product(complete_BSWD.reshape(num_rows, num_places - 1, -1), self.words_XC)
         return statements_BSC, complete_BSWD[:, :, 1:], unfinished_BWD
 
     def begin(self, num_rows: int):

@@ -6,6 +6,7 @@ import numpy as np
 from mindspore import nn, ops
 
 from sfm_ms.nn.init import normal
+from sfm_ms.nn.linear import product
 
 
 class SwiGlu(nn.Cell):
@@ -17,8 +18,8 @@ class SwiGlu(nn.Cell):
         self.down_HD = normal(rng, (hidden_dim, dim))
 
     def construct(self, x):
-        gate = ops.matmul(x, self.gate_DH)
-        return ops.matmul(gate * ops.sigmoid(gate) * ops.matmul(x, self.up_DH), self.down_HD)
+        gate = product(x, self.gate_DH)
+        return product(gate * ops.sigmoid(gate) * product(x, self.up_DH), self.down_HD)
 
 
 def hidden_dim(dim: int) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from mindspore import nn, ops
 
 from sfm_ms.nn.init import normal, zeros
-from sfm_ms.nn.linear import matrices
+from sfm_ms.nn.linear import matrices, product
 from sfm_ms.nn.norm import RmsNorm
 from sfm_ms.nn.statement_pool import StatementPool
 
@@ -47,11 +47,11 @@ class CrossSystemBridge(nn.Cell):
 
     def construct(self, x_BTD, said_BSC, before_BC, hears_BTR, held_BTV):
         said_BRC = ops.concat((before_BC.expand_dims(1), said_BSC), 1)
-        heard_BTC = ops.bmm(hears_BTR, ops.matmul(self.of_heard(said_BRC), self.up_CC))
+        heard_BTC = ops.bmm(hears_BTR, product(self.of_heard(said_BRC), self.up_CC))
         if held_BTV is not None:
-            heard_BTC = heard_BTC + ops.matmul(held_BTV, self.held_VC)
-        gate_BTC = ops.matmul(self.norm(x_BTD), self.gate_DC)
-        change_BTD = ops.matmul(gate_BTC * ops.sigmoid(gate_BTC) * heard_BTC, self.out_CD)
+            heard_BTC = heard_BTC + product(held_BTV, self.held_VC)
+        gate_BTC = product(self.norm(x_BTD), self.gate_DC)
+        change_BTD = product(gate_BTC * ops.sigmoid(gate_BTC) * heard_BTC, self.out_CD)
         last_B1R = hears_BTR[:, -1:]
         return x_BTD + self.gain_D * change_BTD, ops.bmm(last_B1R, said_BRC).squeeze(1)
 

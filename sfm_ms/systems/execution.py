@@ -27,6 +27,7 @@ from mindspore import dtype as mstype
 
 from sfm_ms.nn.halting import tick_probabilities
 from sfm_ms.nn.init import normal, zeros
+from sfm_ms.nn.linear import product
 from sfm_ms.nn.norm import RmsNorm
 from sfm_ms.nn.slot_bank import read, unit_keys, write
 
@@ -90,17 +91,17 @@ class ExecutionSystem(nn.Cell):
             found_SBX = ops.tensor_scatter_update(found_SBX, s.reshape(1, 1), found_BX.expand_dims(0))
             s = s + 1
         h_BSC, ticks_BS1, states_BSX = ops.split(found_SBX.transpose(1, 0, 2), [dim, 1, size], 2)
-        y_BSC = ops.matmul(h_BSC, self.out_CC) * is_statement_BS.expand_dims(2)
+        y_BSC = product(h_BSC, self.out_CC) * is_statement_BS.expand_dims(2)
         states_BSNV = states_BSX.reshape(num_rows, num_statements, self.num_slots, self.slot_dim)
         return y_BSC, ticks_BS1.squeeze(2), states_BSNV, slots_BNV
 
     def known(self, statements_BSC, operands_BSMD, is_statement_BS):
         """All that does not depend on the slots, side by side, (S, B, X): `execute` takes it apart."""
         num_rows, num_statements = is_statement_BS.shape
-        first_BSC = ops.matmul(self.before(statements_BSC), self.first_CC)
-        own_BSC = ops.matmul(operands_BSMD.reshape(num_rows, num_statements, -1), self.own_XC)
-        address_BSMN = unit_keys(ops.matmul(operands_BSMD, self.address_DN))
-        is_read_BSM = ops.sigmoid(ops.matmul(operands_BSMD, self.is_read_D1)).squeeze(3)
+        first_BSC = product(self.before(statements_BSC), self.first_CC)
+        own_BSC = product(operands_BSMD.reshape(num_rows, num_statements, -1), self.own_XC)
+        address_BSMN = unit_keys(product(operands_BSMD, self.address_DN))
+        is_read_BSM = ops.sigmoid(product(operands_BSMD, self.is_read_D1)).squeeze(3)
         address_BSX = address_BSMN.reshape(num_rows, num_statements, -1)
         return ops.concat((first_BSC, own_BSC, is_statement_BS.expand_dims(2), is_read_BSM, address_BSX), 2).transpose(1, 0, 2)
 
@@ -117,7 +118,7 @@ class ExecutionSystem(nn.Cell):
             results.append(h_BC)
             banks.append(slots_BNV)
             if self.halts and tick < self.num_ticks - 1:
-                halt_logits.append(ops.matmul(h_BC, self.halt_C1) + self.halt_bias + INITIAL_HALT)
+                halt_logits.append(product(h_BC, self.halt_C1) + self.halt_bias + INITIAL_HALT)
         last, reached = tick_probabilities(halt_logits, ops.ones_like(is_statement_B1), self.num_ticks)
         if self.halts:
             h_BC = sum([last[tick] * results[tick] for tick in range(self.num_ticks)])
@@ -125,19 +126,19 @@ class ExecutionSystem(nn.Cell):
         return self.after(h_BC), 1 + (sum(reached) - 1) * is_statement_B1, slots_BNV
 
     def compute(self, h_BC, own_BC, held_BMV):
-        r_BC = ops.matmul(held_BMV.reshape(h_BC.shape[0], -1), self.held_XC) + own_BC
-        views_B2U = ops.matmul(ops.concat((self.in_tick(h_BC), r_BC), 1), self.views_XU)
+        r_BC = product(held_BMV.reshape(h_BC.shape[0], -1), self.held_XC) + own_BC
+        views_B2U = product(ops.concat((self.in_tick(h_BC), r_BC), 1), self.views_XU)
         left_BU, right_BU = ops.split(views_B2U, self.result_UC.shape[0], 1)
-        return ops.matmul(left_BU * ops.sigmoid(left_BU) * right_BU, self.result_UC)
+        return product(left_BU * ops.sigmoid(left_BU) * right_BU, self.result_UC)
 
     def to_write(self, h_BC, address_BMN, is_statement_B1, tick: int):
         """key (B, N), beta (B, 1), value (B, V), decay (B, 1); padding writes nothing."""
         n_BC = self.in_write(h_BC)
-        target_B1M = ops.softmax(ops.matmul(n_BC, self.target_JCM[tick]), -1).expand_dims(1)
+        target_B1M = ops.softmax(product(n_BC, self.target_JCM[tick]), -1).expand_dims(1)
         key_BN = unit_keys(ops.bmm(target_B1M, address_BMN).squeeze(1))
-        beta_B1 = 2 * ops.sigmoid(ops.matmul(n_BC, self.beta_CJ[:, tick : tick + 1])) * is_statement_B1
-        decay_B1 = ops.cos(ops.matmul(n_BC, self.angle_CJ[:, tick : tick + 1]) * is_statement_B1)
-        value_BV = ops.softmax(ops.matmul(n_BC, self.value_CV).reshape(h_BC.shape[0], -1, SYMBOL_CHOICES), -1)
+        beta_B1 = 2 * ops.sigmoid(product(n_BC, self.beta_CJ[:, tick : tick + 1])) * is_statement_B1
+        decay_B1 = ops.cos(product(n_BC, self.angle_CJ[:, tick : tick + 1]) * is_statement_B1)
+        value_BV = ops.softmax(product(n_BC, self.value_CV).reshape(h_BC.shape[0], -1, SYMBOL_CHOICES), -1)
         # A symbol that is certain is as large as what has been normalised.
         value_BV = SYMBOL_CHOICES**0.5 * value_BV.reshape(h_BC.shape[0], self.slot_dim)
         return key_BN, beta_B1, value_BV, decay_B1
@@ -169,7 +170,7 @@ class SlotReader(nn.Cell):
 
     def construct(self, x_BTD, hears_BTP, slots_BPNV):
         num_rows, num_tokens, num_places = hears_BTP.shape
-        key_BTN = unit_keys(ops.matmul(self.norm(x_BTD), self.ask_DN))
+        key_BTN = unit_keys(product(self.norm(x_BTD), self.ask_DN))
         key_BTX = (hears_BTP.expand_dims(3) * key_BTN.expand_dims(2)).reshape(num_rows, num_tokens, num_places * self.num_slots)
         return ops.bmm(key_BTX, slots_BPNV.reshape(num_rows, num_places * self.num_slots, self.slot_dim))
 

@@ -21,7 +21,7 @@ from mindspore import dtype as mstype
 from sfm_ms.nn.delta_layer import unit
 from sfm_ms.nn.hypothesis_register import HypothesisRegister
 from sfm_ms.nn.init import normal
-from sfm_ms.nn.linear import Linear, num_products
+from sfm_ms.nn.linear import Linear, num_products, product
 from sfm_ms.nn.norm import RmsNorm
 from sfm_ms.nn.plan_stack import NUM_ACTIONS, STAY, PlanStack, straight_through
 from sfm_ms.nn.slot_bank import read, write
@@ -65,7 +65,6 @@ class MetaSystem(nn.Cell):
         self.from_read_RD, self.after_step = normal(rng, (num_read, dim)), RmsNorm(dim)
         self.after_memory = RmsNorm(self.head_dim)
         self.output, self.after = Linear(dim + num_read, dim, rng), RmsNorm(dim)
-        self.product = ops.MatMul()
         # Half of a head's memory is forgotten in 7 to 700 statements, at first.
         forgotten_H = np.geomspace(0.1, 0.001, num_heads)
         self.bias_Z = Tensor(np.concatenate((0 * forgotten_H, np.log(1 / forgotten_H - 1), [0])).astype(np.float32))
@@ -94,7 +93,7 @@ class MetaSystem(nn.Cell):
     def step(self, input_BD, is_statement_B1, state):
         """One statement -> what was read (B, R), and the state after it."""
         last_BD, memory_BHKK, hypotheses_BME, cells_BLD, pointer_BP = state
-        sum_BD = input_BD + self.product(last_BD, self.from_last_DD)
+        sum_BD = input_BD + product(last_BD, self.from_last_DD)
         u_BD = sum_BD * ops.sigmoid(sum_BD)
         q_BD, k_BD, v_BD, item_BD, candidate_BE, *logits = ops.split(self.commands(u_BD), self.sizes, 1)
         beta_BH, decay_BH, gate_B1, actions_BA = self.chances(*logits, is_statement_B1)
@@ -102,7 +101,7 @@ class MetaSystem(nn.Cell):
         hypotheses_BME, primary_BE = self.register(hypotheses_BME, candidate_BE, gate_B1)
         cells_BLD, pointer_BP, top_BD = self.stack(cells_BLD, pointer_BP, actions_BA, item_BD)
         read_BR = ops.concat((read_BD, primary_BE, top_BD), 1)
-        h_BD = self.after_step(u_BD + self.product(read_BR, self.from_read_RD))
+        h_BD = self.after_step(u_BD + product(read_BR, self.from_read_RD))
         h_BD = last_BD + is_statement_B1 * (h_BD - last_BD)
         return read_BR, h_BD, memory_BHKK, hypotheses_BME, cells_BLD, pointer_BP
 

@@ -148,6 +148,13 @@ def test_a_fresh_machine_is_its_perception():
     assert np.array_equal(run(fresh, arrays)[0], run(alone, arrays)[0])
 
 
+def test_doubt_is_the_sum_of_how_unsure_execution_is_of_its_results(small):
+    _, thoughts, state = run(small, inputs())
+    logits = thoughts[:, list(ENDS), 1:]  # the second opinion, where statements are complete
+    most_likely = (np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)).max(-1)
+    assert np.allclose(state[-1].asnumpy()[:, 0], -np.log(most_likely).sum(1), rtol=1e-3)
+
+
 class Loss(nn.Cell):
     """Of all that comes out, the state included."""
 

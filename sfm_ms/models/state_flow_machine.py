@@ -59,7 +59,7 @@ class StateFlowMachine(nn.Cell):
         self.exchanges = nn.CellList([Exchange(config, shape, is_first, is_last, rngs) for is_first, is_last in ends])
         self.has_opinion = config.execution
         self.opinion_CD = normal(rngs[2], (config.shared_dim, config.dim)) if config.execution else None
-        num_features = 2 * NUM_FEATURES + 1 if config.execution else NUM_FEATURES
+        num_features = 2 * NUM_FEATURES if config.execution else NUM_FEATURES
         self.verification = VerificationHead(2 * config.dim, num_features, rngs[3]) if config.meta else None
         self.num_stages, self.has_others = num_stages, has_others
         self.state_sizes = [len(part.begin(1)) for part in (*self.stages, *self.exchanges)]
@@ -105,16 +105,19 @@ class StateFlowMachine(nn.Cell):
         return ops.cumsum(ops.concat((before_B1, doubt_BS), 1), 1).expand_dims(2)
 
     def verdict(self, hidden, logits_BTY, candidate_BT):
-        """Logit of the chance that a candidate for the next token is right, (B, T); 0 without Meta."""
+        """Logit of the chance that a candidate for the next token is right, (B, T); 0 without Meta.
+
+        With Execution: that it is right if all results before are, times the chance of that, as Execution has seen it.
+        """
         if self.verification is None:
             return ops.zeros(candidate_BT.shape)
         embedded_BTD = ops.stop_gradient(self.vocabulary.embed(candidate_BT))
         known = ops.concat((hidden[:, :, : self.vocabulary.dim], embedded_BTD), 2)
         chances = features(logits_BTY, candidate_BT)
-        if self.has_opinion:
-            doubt_BT1 = ops.log(hidden[:, :, -1:] + SMALLEST_DOUBT)
-            chances = ops.concat((chances, features(self.second_opinion(hidden), candidate_BT), doubt_BT1), 2)
-        return self.verification(known, chances)
+        if not self.has_opinion:
+            return self.verification(known, chances)
+        chances = ops.concat((chances, features(self.second_opinion(hidden), candidate_BT)), 2)
+        return less_certain(self.verification(known, chances), hidden[:, :, -1])
 
     def costs(self, num_tokens: int, num_statements: int, num_edges: int) -> dict[str, Cost]:
         """Of each system, for one piece of text of so many tokens, statements and edges."""
@@ -142,7 +145,7 @@ class StateFlowMachine(nn.Cell):
 
 
 NUM_FEATURES = 2
-SMALLEST_DOUBT = 1e-3  # nats: less makes no difference
+SMALLEST_DOUBT = 1e-5  # nats: in fp32 the logit of a chance has no more digits
 
 
 def features(logits_BTY, candidate_BT):
@@ -150,6 +153,12 @@ def features(logits_BTY, candidate_BT):
     log_probabilities = ops.log_softmax(ops.stop_gradient(logits_BTY), -1)
     entropy_BT1 = -(ops.exp(log_probabilities) * log_probabilities).sum(-1, keepdims=True)
     return ops.concat((ops.gather_elements(log_probabilities, 2, candidate_BT.expand_dims(2)), entropy_BT1), 2)
+
+
+def less_certain(logit_BT, doubt_BT):
+    """The logit of sigmoid(logit) * exp(-doubt)."""
+    log_chance_BT = ops.minimum(-ops.softplus(-logit_BT) - doubt_BT, -SMALLEST_DOUBT)
+    return log_chance_BT - ops.log(1 - ops.exp(log_chance_BT))
 
 
 class Exchange(nn.Cell):

@@ -12,7 +12,7 @@ from mindspore import dtype as mstype
 
 from sfm_ms.data.input_shape import TextShape
 from sfm_ms.data.operands import OUTSIDE
-from sfm_ms.models.state_flow_machine import StateFlowMachine
+from sfm_ms.models.state_flow_machine import StateFlowMachine, less_certain
 from sfm_ms.models.text_transformer import TextTransformer
 from sfm_ms.recipe.schema import StateFlowMachineModel, TextTransformerModel
 
@@ -153,6 +153,20 @@ def test_doubt_is_the_sum_of_how_unsure_execution_is_of_its_results(small):
     logits = thoughts[:, list(ENDS), 1:]  # the second opinion, where statements are complete
     most_likely = (np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)).max(-1)
     assert np.allclose(state[-1].asnumpy()[:, 0], -np.log(most_likely).sum(1), rtol=1e-3)
+
+
+class LessCertain(nn.Cell):
+    def construct(self, logit, doubt):
+        return less_certain(logit, doubt)
+
+
+def test_a_verdict_is_right_if_all_before_is():
+    logit, doubt = (grid.ravel().astype(np.float32) for grid in np.meshgrid([-20, -3, 0, 2, 20], [0, 1e-4, 0.5, 3, 60]))
+    found = LessCertain()(Tensor(logit), Tensor(doubt)).asnumpy()
+    chance = np.exp(-doubt.astype(np.float64)) / (1 + np.exp(-logit.astype(np.float64)))
+    inside = chance < 1 - 1e-4
+    assert np.allclose(found[inside], (np.log(chance) - np.log1p(-chance))[inside], rtol=2e-3, atol=2e-3)
+    assert np.isfinite(found).all() and (found[~inside] > 9).all()
 
 
 class Loss(nn.Cell):

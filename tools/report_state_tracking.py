@@ -36,18 +36,22 @@ def main() -> None:
     options = parser.parse_args()
 
     options.folder.mkdir(parents=True, exist_ok=True)
-    file = options.folder / "results.csv"
-    tables = [pd.read_csv(file)] if file.is_file() else []
-    tables += [rows_of(RunFolder(path)) for path in options.runs]
-    results = pd.concat(tables).drop_duplicates(KEY, keep="last").sort_values(KEY)
-    results.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
+    results = updated(options.folder / "results.csv", [rows_of(RunFolder(path)) for path in options.runs], KEY)
     readme = options.readme.read_text(encoding="utf-8")
-    for family, of_family in pd.read_csv(file).groupby("family"):
+    for family, of_family in results.groupby("family"):
         table = markdown(of_family)
         print(f"{family}\n\n{table}\n")
         plot(of_family, family, options.folder / f"{family}.png")
         readme = with_table(readme, family, table)
     options.readme.write_text(readme, encoding="utf-8")
+
+
+def updated(file: Path, tables: list[pd.DataFrame], key: list[str]) -> pd.DataFrame:
+    """The CSV with the rows of the tables, in place of those that have the same key, as it now stands in the file."""
+    before = [pd.read_csv(file)] if file.is_file() else []
+    results = pd.concat([*before, *tables]).drop_duplicates(key, keep="last").sort_values(key)
+    results.to_csv(file, index=False, lineterminator="\n", float_format="%.6g")
+    return pd.read_csv(file)
 
 
 def rows_of(run: RunFolder) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 import pandas as pd
-from report_state_tracking import at, in_markdown, spread, with_table
+from report_state_tracking import at, in_markdown, spread, updated, with_table
 
 from sfm_ms.train.run_folder import RunFolder
 
@@ -29,11 +29,7 @@ def main() -> None:
     parser.add_argument("--readme", type=Path, default=Path("README.md"))
     options = parser.parse_args()
 
-    tables = [pd.read_csv(options.file)] if options.file.is_file() else []
-    tables += [rows_of(RunFolder(path)) for path in options.runs]
-    results = pd.concat(tables).drop_duplicates(KEY, keep="last").sort_values(KEY)
-    results.to_csv(options.file, index=False, lineterminator="\n", float_format="%.6g")
-    table = markdown(pd.read_csv(options.file))
+    table = markdown(updated(options.file, [rows_of(RunFolder(path)) for path in options.runs], KEY))
     print(table)
     readme = options.readme.read_text(encoding="utf-8")
     options.readme.write_text(with_table(readme, "texts", table), encoding="utf-8")

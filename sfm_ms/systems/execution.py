@@ -12,8 +12,8 @@ result to one of their addresses by the gated delta rule (nn/slot_bank.py):
 with beta in [0, 2] and a = cos(angle) in [-1, 1]: a write's eigenvalues, a and a (1 - beta), lie in [-1, 1], signs included
 (Grazzi et al. 2025, "Unlocking State-Tracking in Linear RNNs"); two ticks can swap what two slots hold. As a name is read and
 written by one address, what was written is found again before anything has been learned. A value is made of symbols, each a
-softmax distribution over a few choices: results are chosen anew at every write, so errors do not pile up along a text. Targets
-chosen by softmax, too, let programs be followed further than weights of any size (a prototype: 90 against 79 % at 4x).
+softmax distribution over a few choices: results are chosen anew at every write, so errors do not pile up along a text; and so are
+targets, as with weights of any size programs were not followed as far.
 
 Shapes: B rows, T tokens, S statements, J ticks, C width of a statement, D width of a token, M operands, N slots, V width of a
 slot, U products, P = S + 1 places.
@@ -32,7 +32,7 @@ from sfm_ms.nn.norm import RmsNorm
 from sfm_ms.nn.slot_bank import read, unit_keys, write
 
 SYMBOL_CHOICES = 16  # numbers of a slot that are the chances of one symbol
-PRODUCTS = 4  # of a tick, for each number of a statement's vector: with half of them little was learned of arithmetic
+PRODUCTS = 4  # of a tick, for each number of a statement's vector
 SYMBOL_STD = 3.0  # of the logits over a symbol's choices in a fresh model: results begin with symbols of their own
 INITIAL_HALT = -1.0  # logit: most statements begin with all their ticks, as what does not run does not learn
 

@@ -8,6 +8,7 @@ Shapes: T tokens, Y tokens in the vocabulary, D width.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
 from sfm_ms.data.growing_reading import GrowingReading, ReadToken
+from sfm_ms.data.last_uses import LastUses
 from sfm_ms.data.operands import OUTSIDE
 from sfm_ms.data.readings import Reading, pieces
 from sfm_ms.data.text_batches import NUM_INPUTS, as_batch
@@ -67,17 +69,17 @@ class Generator:
         Each attempt begins with the next of the most likely tokens and takes the likeliest from there. It is rejected while its
         trust is below the threshold; if all are, the answer is the one trusted most.
         """
-        _, place = self.begin(prompt)
+        reading, place = self.begin(prompt)
         first_tokens = np.argsort(-place.logits_Y, kind="stable")[:most_attempts]
         tried: list[Answer] = []
         for attempt, first in enumerate(first_tokens.tolist(), start=1):
-            text, trust = self.rest_of_line(place, first)
+            text, trust = self.rest_of_line(copy.deepcopy(reading.last_uses), place, first)
             tried.append(Answer(text, trust, attempt, trust >= threshold))
             if trust >= threshold:
                 return tried[-1]
         return max(tried, key=lambda answer: answer.trust)._replace(attempts=len(tried))
 
-    def rest_of_line(self, place: Place, token: int) -> tuple[str, float]:
+    def rest_of_line(self, last_uses: LastUses, place: Place, token: int) -> tuple[str, float]:
         """What follows if the next token is this one, and the trust in it."""
         tokens, trust = [], 1.0
         while len(tokens) < LONGEST_ANSWER and token != self.tokenizer.end:
@@ -86,7 +88,8 @@ class Generator:
             tokens.append(token)
             if "\n" in text:
                 break
-            place = self.read([ReadToken(token, OUTSIDE, completes=None)], place.state)  # a comment
+            in_comment = ReadToken(token, OUTSIDE, last_uses.feed(token), completes=None)
+            place = self.read([in_comment], place.state)
             token = int(place.logits_Y.argmax())
         return self.tokenizer.decode(tokens).partition("\n")[0], trust
 
@@ -97,8 +100,7 @@ class Generator:
     def begin(self, prompt: str) -> tuple[GrowingReading, Place]:
         reading = GrowingReading(self.tokenizer, self.task.edges_per_statement)
         tokens = self.tokenizer.encode(prompt).tolist()
-        start = ReadToken(self.tokenizer.end, OUTSIDE, completes=None)
-        return reading, self.read([start, *map(reading.append, tokens)], self.model.begin(1))
+        return reading, self.read([reading.start, *map(reading.append, tokens)], self.model.begin(1))
 
     def read(self, tokens: list[ReadToken], state: tuple) -> Place:
         """After what `state` has read."""
@@ -107,6 +109,7 @@ class Generator:
         reading = Reading(
             np.array([*(token.number for token in tokens), self.tokenizer.end], np.int32),
             np.array([token.operand for token in tokens], np.int32),
+            np.array([token.recalled for token in tokens], np.int32),
             np.array([token.completes is not None for token in tokens]),
             np.array([statement.kind for statement in complete], np.int32),
             np.concatenate([np.zeros((0, 3), np.int32), *(statement.edges for statement in complete)]) - (first, first, 0),
@@ -136,8 +139,8 @@ class _LastOfPiece(nn.Cell):
         super().__init__()
         self.model = model
 
-    def construct(self, tokens, operand, is_token, is_end, kinds, edges, *state):
-        logits, hidden, _, *state = self.model(tokens, operand, is_token, is_end, kinds, edges, *state)
+    def construct(self, tokens, operand, recalled, is_token, is_end, kinds, edges, *state):
+        logits, hidden, _, *state = self.model(tokens, operand, recalled, is_token, is_end, kinds, edges, *state)
         numbers_T = ops.arange(tokens.shape[1]).astype(mstype.float32)
         is_last_B1T = (numbers_T == is_token.sum(1, keepdims=True) - 1).astype(mstype.float32).expand_dims(1)
         return (ops.bmm(is_last_B1T, logits), ops.bmm(is_last_B1T, hidden), *state)

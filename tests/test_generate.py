@@ -42,6 +42,7 @@ def test_a_growing_text_is_read_as_the_whole(tokenizer):
         tokens = [growing.append(token) for token in tokenizer.encode(text).tolist()]
         assert growing.text == text
         assert [token.operand for token in tokens] == whole.operand[1:].tolist()
+        assert np.array_equal([token.recalled for token in (growing.start, *tokens)], whole.recalled)
         assert [token.completes is not None for token in tokens] == whole.is_end[1:].tolist()
         complete = [token.completes for token in tokens if token.completes is not None]
         assert [statement.number for statement in complete] == list(range(len(complete)))

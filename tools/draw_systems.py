@@ -66,6 +66,8 @@ def draw(model: StateFlowMachine, config: StateFlowMachineModel, num_tokens: int
 def rows_of(model: StateFlowMachine, config: StateFlowMachineModel) -> list[tuple[float, str, list[str]]]:
     """(column, kind, lines) from top to bottom: layers of Perception, then the turns of an exchange."""
     rows = []
+    if model.last_use is not None:
+        rows.append((TOKENS, "structure", ["Structure: what came after each token's last use", "gain 0 in a fresh model"]))
     for number, stage in enumerate(model.stages):
         first = number * LAYERS_BETWEEN_EXCHANGES + 1
         rows.append((TOKENS, "perception", [f"Perception, layers {first} and {first + 1}", "state " + shapes(stage)]))

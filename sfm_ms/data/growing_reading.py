@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sfm_ms.data.operands import OperandCounter
+from sfm_ms.data.last_uses import LastUses
+from sfm_ms.data.operands import OUTSIDE, OperandCounter
 from sfm_ms.data.readings import statement_graph
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.tasks.code_graph import GrowingCodeGraph
@@ -25,11 +26,12 @@ class Statement(NamedTuple):
 class ReadToken(NamedTuple):
     number: int  # in the vocabulary
     operand: int  # of its statement, as data/operands.py has it
+    recalled: tuple[int, ...]  # tokens, as data/last_uses.py has them
     completes: Statement | None
 
 
 class GrowingReading:
-    """`append` takes the next token and says what it is.
+    """`append` takes the next token and says what it is; `start` is the one before the text, the end of another.
 
     The code so far is parsed with what closes its open blocks (tasks/statements.py), which is taken away again.
     """
@@ -38,6 +40,8 @@ class GrowingReading:
         self.bytes_of, self.edges_per_statement = tokenizer.bytes_of_tokens(), edges_per_statement
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.scanner, self.graph, self.operands = StatementScanner(), GrowingCodeGraph(), OperandCounter(tokenizer.spellings)
+        self.last_uses = LastUses()
+        self.start = ReadToken(tokenizer.end, OUTSIDE, self.last_uses.feed(tokenizer.end), completes=None)
         self.new, self.num_statements = "", 0  # text since the last statement's end
         self.in_comment = False  # is the last character
 
@@ -52,7 +56,7 @@ class GrowingReading:
         if text:  # a token may be a part of a character
             self.in_comment = bool(comments) and comments[-1][1] == self.scanner.num_characters
         operand = self.operands.feed(token, not self.in_comment, bool(ends))
-        return ReadToken(token, operand, self.complete() if ends else None)
+        return ReadToken(token, operand, self.last_uses.feed(token), self.complete() if ends else None)
 
     def complete(self) -> Statement:
         """The one that ends with the text so far."""

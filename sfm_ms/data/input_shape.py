@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sfm_ms.data.last_uses import NUM_RECALLED
 from sfm_ms.data.operands import NUM_OPERANDS
 from sfm_ms.data.readings import NUM_EDGE_KINDS, NUM_STATEMENT_KINDS
 from sfm_ms.data.splits import language
@@ -16,6 +17,7 @@ class TextShape(NamedTuple):
     num_statement_kinds: int = NUM_STATEMENT_KINDS
     num_edge_kinds: int = NUM_EDGE_KINDS
     num_operands: int = NUM_OPERANDS
+    num_recalled: int = NUM_RECALLED
 
 
 def input_shape(recipe: Recipe) -> InputShape | TextShape:

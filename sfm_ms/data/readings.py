@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sfm_ms.data.last_uses import LastUses
 from sfm_ms.data.operands import OUTSIDE, OperandCounter
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.tasks.code_graph import CodeGraph, code_graph
@@ -30,6 +31,7 @@ class Reading(NamedTuple):
 
     tokens: np.ndarray  # (L + 1,) int32: all that are read, and one more that is to be foretold
     operand: np.ndarray  # (L,) int32: of its statement, that this token is part of, as data/operands.py has it
+    recalled: np.ndarray  # (L, NUM_RECALLED) int32: tokens, as data/last_uses.py has them
     is_end: np.ndarray  # (L,) bool: this token completes a statement
     kinds: np.ndarray  # (M,) int32: of statements, from 1
     edges: np.ndarray  # (E, 3) int32: earlier statement, later statement, kind; sorted by the later one
@@ -49,7 +51,8 @@ def read_text(text: str, tokenizer: TextTokenizer, edges_per_statement: int, ans
         is_answer[np.searchsorted(offsets, first, "right") : 1 + np.searchsorted(offsets, last)] = True
     kinds, edges = statement_graph(code_graph(text), text, len(ends), edges_per_statement)
     framed = np.concatenate(([tokenizer.end], tokens, [tokenizer.end])).astype(np.int32)
-    return Reading(framed, operand, is_end, kinds, edges, is_answer)
+    recalled = np.array([*map(LastUses().feed, framed[:-1].tolist())], np.int32)
+    return Reading(framed, operand, recalled, is_end, kinds, edges, is_answer)
 
 
 def is_within(offsets: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Batches of pieces of text as arrays: of Python files in an order of each epoch's own, and of fresh transcripts of programs.
 
-Shapes: B rows, T tokens, S statements, E edges.
+Shapes: B rows, T tokens, L tokens that each recalls, S statements, E edges.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sfm_ms.data.last_uses import NEVER, NUM_RECALLED
 from sfm_ms.data.operands import OUTSIDE
 from sfm_ms.data.readings import Piece, Reading, pieces, read_text
 from sfm_ms.data.tokenizer import TextTokenizer
@@ -24,7 +25,7 @@ TRAINING, VALIDATION, TEST = 0, 1, 2  # streams of programs that never meet; TES
 _ORDER_STREAM = 2**32  # of the random numbers that shuffle an epoch
 
 
-NUM_INPUTS = 6  # of a TextBatch, the first ones, that models take
+NUM_INPUTS = 7  # of a TextBatch, the first ones, that models take
 
 
 class TextBatch(NamedTuple):
@@ -32,6 +33,7 @@ class TextBatch(NamedTuple):
 
     tokens_BT: np.ndarray  # int32
     operand_BT: np.ndarray  # int32, as data/operands.py has it
+    recalled_BTL: np.ndarray  # int32, as data/last_uses.py has it
     is_token_BT: np.ndarray  # float32, like all that begins with is_
     is_end_BT: np.ndarray
     kinds_BS: np.ndarray  # int32
@@ -141,6 +143,7 @@ def as_batch(
     batch = TextBatch(
         np.zeros((num_rows, num_tokens), np.int32),
         np.full((num_rows, num_tokens), OUTSIDE, np.int32),
+        np.full((num_rows, num_tokens, NUM_RECALLED), NEVER, np.int32),
         *(np.zeros((num_rows, num_tokens), np.float32) for _ in range(2)),
         np.zeros((num_rows, num_statements), np.int32),
         np.full((num_rows, num_statements * edges_per_statement, 3), (0, -1, 0), np.int32),
@@ -152,6 +155,7 @@ def as_batch(
         span = slice(piece.first, piece.first + piece.num_tokens)
         batch.tokens_BT[row, : piece.num_tokens] = reading.tokens[span]
         batch.operand_BT[row, : piece.num_tokens] = reading.operand[span]
+        batch.recalled_BTL[row, : piece.num_tokens] = reading.recalled[span]
         batch.is_token_BT[row, : piece.num_tokens] = 1
         batch.is_end_BT[row, : piece.num_tokens] = reading.is_end[span]
         batch.kinds_BS[row, : piece.num_statements] = reading.kinds[piece.first_statement :][: piece.num_statements]

@@ -1,14 +1,15 @@
 """The State-Flow Machine: a language model whose Perception system, layer by layer, exchanges with three others.
 
-    tokens -> embedding -> [two layers of Perception -> exchange] x L / 2 -> norm -> logits
+    tokens -> embedding + last use -> [two layers of Perception -> exchange] x L / 2 -> norm -> logits
 
-An exchange (systems/bridge.py) takes the tokens' statements into the shared space, where Structure adds what the code graph knows
-of them; the first exchange runs Execution, which reads the statements' own tokens too, so that all later layers can ask for
-results; the last one runs Meta, which has heard all others by then. Each system can be left out; without all three the model is
-its Perception system.
+Structure has two parts: what came after a token's last use, an edge between tokens (nn/last_use.py), and the code graph, whose
+edges are between statements. An exchange (systems/bridge.py) takes the tokens' statements into the shared space, where Structure
+adds what the code graph knows of them; the first exchange runs Execution, which reads the statements' own tokens too, so that all
+later layers can ask for results; the last one runs Meta, which has heard all others by then. Each system can be left out; without
+all three the model is its Perception system.
 
-Shapes: B rows, T tokens, S statements that a piece of text completes, E edges, D width of tokens, C of the shared space, Y tokens
-in the vocabulary.
+Shapes: B rows, T tokens, L tokens that each recalls, S statements that a piece of text completes, E edges, D width of tokens, C
+of the shared space, Y tokens in the vocabulary.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 from mindspore import nn, ops
 
 from sfm_ms.nn.cost import Cost, cost, total
-from sfm_ms.nn.init import normal, zeros
+from sfm_ms.nn.init import normal
+from sfm_ms.nn.last_use import LastUse
 from sfm_ms.nn.linear import num_operands, num_products, product
 from sfm_ms.nn.statement_places import places
 from sfm_ms.nn.statement_reader import StatementReader
@@ -34,10 +36,11 @@ LAYERS_BETWEEN_EXCHANGES = 2
 
 
 class StateFlowMachine(nn.Cell):
-    """(tokens, operand (B, T) int32, is_token, is_end (B, T), kinds (B, S) int32, edges (B, E, 3) int32, *state)
+    """(tokens, operand (B, T), recalled (B, T, L) int32, is_token, is_end (B, T), kinds (B, S), edges (B, E, 3) int32, *state)
     -> (logits (B, T, Y), hidden (B, T, D) or (B, T, D + C + 1), ticks (B, S), *state)
 
-    operand: of its statement, that a token is part of, from 1; 0: of none; negative at comments and padding. is_token: 1, and 0
+    operand: of its statement, that a token is part of, from 1; 0: of none; negative at comments and padding. recalled: what came
+    after each token's last use, as data/last_uses.py has it. is_token: 1, and 0
     for the padding at a row's end. is_end: 1 at tokens that complete a statement, S of them at most. kinds and edges: of the
     statements, as data/readings.py has them; edges name statements by their number in the text. hidden: what the logits are made
     of, and beside it what Execution found and how much doubt there is, for `verdict` and `second_opinion`. ticks: expected number
@@ -57,6 +60,7 @@ class StateFlowMachine(nn.Cell):
         has_others = config.structure or config.execution or config.meta
         ends = [(stage == 0, stage == num_stages - 1) for stage in range(num_stages)] if has_others else []
         self.exchanges = nn.CellList([Exchange(config, shape, is_first, is_last, rngs) for is_first, is_last in ends])
+        self.last_use = LastUse(config.dim, shape.num_recalled, rngs[1]) if config.structure else None
         self.has_opinion = config.execution
         self.opinion_CD = normal(rngs[2], (config.shared_dim, config.dim)) if config.execution else None
         num_features = 2 * NUM_FEATURES if config.execution else NUM_FEATURES
@@ -64,10 +68,13 @@ class StateFlowMachine(nn.Cell):
         self.num_stages, self.has_others = num_stages, has_others
         self.state_sizes = [len(part.begin(1)) for part in (*self.stages, *self.exchanges)]
 
-    def construct(self, tokens_BT, operand_BT, is_token_BT, is_end_BT, kinds_BS, edges_BE3, *state):
-        x_BTD, so_far = self.vocabulary.embed(tokens_BT), (0, None, None, ops.ones(kinds_BS.shape))
+    def construct(self, tokens_BT, operand_BT, recalled_BTL, is_token_BT, is_end_BT, kinds_BS, edges_BE3, *state):
+        spelled_BTD, so_far = self.vocabulary.embed(tokens_BT), (0, None, None, ops.ones(kinds_BS.shape))
+        x_BTD = spelled_BTD
+        if self.last_use is not None:
+            x_BTD = x_BTD + self.last_use(recalled_BTL, self.vocabulary.embed(ops.maximum(recalled_BTL, 0)))
         places_of_tokens = places(operand_BT, is_end_BT, kinds_BS.shape[1])
-        seen = (x_BTD, operand_BT, *places_of_tokens)
+        seen = (spelled_BTD, operand_BT, *places_of_tokens)
         after, after_exchanges, first = (), (), sum(self.state_sizes[: self.num_stages])
         for stage in range(self.num_stages):
             start, size = len(after), self.state_sizes[stage]
@@ -107,10 +114,12 @@ class StateFlowMachine(nn.Cell):
     def verdict(self, hidden, logits_BTY, candidate_BT):
         """Logit of the chance that a candidate for the next token is right, (B, T); 0 without Meta.
 
-        With Execution: that it is right if all results before are, times the chance of that, as Execution has seen it.
+        With Execution: that it is right if all results before are, times the chance of that, as Execution has seen it. What is
+        judged does not learn from the verdict.
         """
         if self.verification is None:
             return ops.zeros(candidate_BT.shape)
+        hidden = ops.stop_gradient(hidden)
         embedded_BTD = ops.stop_gradient(self.vocabulary.embed(candidate_BT))
         known = ops.concat((hidden[:, :, : self.vocabulary.dim], embedded_BTD), 2)
         chances = features(logits_BTY, candidate_BT)
@@ -123,6 +132,8 @@ class StateFlowMachine(nn.Cell):
         """Of each system, for one piece of text of so many tokens, statements and edges."""
         costs = {"vocabulary": [cost(self.vocabulary, self.vocabulary.flops(num_tokens))]}
         costs["perception"] = [cost(stage, stage.flops(num_tokens)) for stage in self.stages]
+        if self.last_use is not None:
+            costs["structure"] = [cost(self.last_use, self.last_use.flops(num_tokens))]
         for exchange in self.exchanges:
             for name, of_system in exchange.costs(num_tokens, num_statements, num_edges):
                 costs.setdefault(name, []).append(of_system)
@@ -182,7 +193,6 @@ class Exchange(nn.Cell):
         if config.execution and is_first:
             halts = config.halting == "learned"
             self.spelling = StatementReader(dim, shared_dim, shape.num_operands, rngs[2])
-            self.heed_C = zeros((shared_dim,))  # for what has been said of a statement: Execution begins with its tokens alone
             bank = (config.num_slots, config.slot_dim)
             self.execution = ExecutionSystem(shared_dim, dim, shape.num_operands, *bank, config.max_ticks, rngs[2], halts)
         if config.meta and is_last:
@@ -198,9 +208,8 @@ class Exchange(nn.Cell):
             rest, after = rest[2:], of_structure
         if self.execution is not None:
             words_BWD, slots_BNV, before_BC = rest[:3]
-            read_BSC, operands_BSMD, words_BWD = self.spelling(spelled_BTD, operand_BT, member_BRT, is_unfinished_BR, words_BWD)
-            read_BSC = read_BSC + self.heed_C * said_BSC
-            result_BSC, ticks_BS, states_BSNV, last_BNV = self.execution(read_BSC, operands_BSMD, is_statement_BS, slots_BNV)
+            read_BSC, words_BSWD, words_BWD = self.spelling(spelled_BTD, operand_BT, member_BRT, is_unfinished_BR, words_BWD)
+            result_BSC, ticks_BS, states_BSNV, last_BNV = self.execution(read_BSC, words_BSWD, is_statement_BS, slots_BNV)
             slots_BRNV = ops.concat((slots_BNV.expand_dims(1), states_BSNV), 1)
             found_BRC = ops.concat((before_BC.expand_dims(1), result_BSC), 1)
             last_BC = ops.bmm(hears_BTR[:, -1:], found_BRC).squeeze(1)
@@ -219,7 +228,6 @@ class Exchange(nn.Cell):
         if self.execution is not None:
             costs.append(("execution", cost(self.spelling, self.spelling.flops(num_tokens, num_statements))))
             costs.append(("execution", cost(self.execution, self.execution.flops(num_statements))))
-            costs.append(("execution", Cost(self.heed_C.size, 2 * num_statements * self.heed_C.size)))
         if self.reader is not None:
             costs.append(("execution", cost(self.reader, self.reader.flops(num_tokens, num_statements))))
         if self.meta is not None:

@@ -35,7 +35,7 @@ class TextTransformer(nn.Cell):
         self.angles = Angles(config.dim // config.num_heads)
         self.layers = nn.CellList([Layer(config, rng) for _ in range(config.num_layers)])
 
-    def construct(self, tokens_BT, operand_BT, is_token_BT, is_end_BT, kinds_BS, edges_BE3):
+    def construct(self, tokens_BT, operand_BT, recalled_BTL, is_token_BT, is_end_BT, kinds_BS, edges_BE3):
         num_tokens = tokens_BT.shape[1]
         turns = rotation(self.angles(ops.arange(num_tokens).astype(mstype.float32).expand_dims(0)))
         x_BTD, bias = self.vocabulary.embed(tokens_BT), causal_bias(num_tokens)

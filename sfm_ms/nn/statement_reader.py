@@ -22,9 +22,10 @@ from sfm_ms.nn.statement_places import same
 
 class StatementReader(nn.Cell):
     """(x (B, T, D), operand (B, T) int32, member (B, R, T), is_unfinished (B, R), words (B, W, D))
-    -> (statements (B, S, C), operands (B, S, M, D), words).
+    -> (statements (B, S, C), words of each (B, S, W, D), words (B, W, D)).
 
-    operand: the number of the operand that a token is part of, from 1, or 0. words: of the statement that is not complete.
+    operand: the number of the operand that a token is part of, from 1, or 0. words, in and out: of the statement that is not
+    complete.
     """
 
     def __init__(self, dim: int, statement_dim: int, num_operands: int, rng: np.random.Generator):
@@ -42,7 +43,7 @@ class StatementReader(nn.Cell):
         complete_BSWD = words_BRWD[:, : num_places - 1]
         unfinished_BWD = (is_unfinished_BR.reshape(num_rows, num_places, 1, 1) * words_BRWD).sum(1)
         statements_BSC = product(complete_BSWD.reshape(num_rows, num_places - 1, -1), self.words_XC)
-        return statements_BSC, complete_BSWD[:, :, 1:], unfinished_BWD
+        return statements_BSC, complete_BSWD, unfinished_BWD
 
     def begin(self, num_rows: int):
         """The words of `num_rows` texts before their first token."""

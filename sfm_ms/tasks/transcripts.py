@@ -3,14 +3,16 @@
     a = 3
     # 3
     b = 7
+    # 7
     a = (a + b) % 10
+    # 0
     print(b)
     # 7
 
 The programs are those of tasks/state_tracking.py, family `chained`, as Python runs them; the answers are the numbers in the
-comments. A program for training may be annotated, with a comment below each of its statements: the value of the variable that the
-statement assigns to. It prints a value after some of its operations, and at the end all of them, in a drawn order. A bare
-program only prints, at the end, the value that it asks for.
+comments. At the end a program prints the value that it asks for; a bare one does no more. A program for training also prints
+values after some of its operations, and it may be annotated, with a comment below each of its statements: the value of the
+variable that the statement assigns to.
 """
 
 from __future__ import annotations
@@ -59,11 +61,11 @@ def transcripts(
     texts = []
     for row, index in enumerate(indices):
         num_statements = int(programs.lengths[row])
-        if chances is None:
-            is_commented, asked = np.zeros(num_statements, bool), [()] * (num_statements - 1) + [programs.queried[row : row + 1]]
-        else:
+        is_commented, asked = np.zeros(num_statements, bool), [()] * num_statements
+        if chances is not None:
             generator = np.random.Generator(np.random.Philox(key=[seed, _QUESTIONS + stream], counter=[0, 0, 0, int(index)]))
             is_commented, asked = _additions(generator, num_statements, language.num_variables, chances)
+        asked[-1] = programs.queried[row : row + 1]
         texts.append(_transcript(programs[row : row + 1], is_commented, asked, values[row]))
     return texts
 
@@ -74,8 +76,7 @@ def _additions(generator: np.random.Generator, num_statements: int, num_variable
     is_asked = generator.random(num_statements) < chances.question
     is_asked[:num_variables] = False
     variables = generator.integers(num_variables, size=num_statements)
-    asked = [[variable] if asks else [] for variable, asks in zip(variables, is_asked, strict=True)]
-    return is_commented, [*asked[:-1], generator.permutation(num_variables)]
+    return is_commented, [(variable,) if asks else () for variable, asks in zip(variables, is_asked, strict=True)]
 
 
 def _transcript(program: Programs, is_commented: np.ndarray, asked: Sequence, values: np.ndarray) -> Transcript:

@@ -34,8 +34,8 @@ class _Judgement(nn.Cell):
         super().__init__()
         self.model = model
 
-    def construct(self, tokens, operand, is_token, is_end, kinds, edges, targets, *state):
-        logits, hidden, _, *state = self.model(tokens, operand, is_token, is_end, kinds, edges, *state)
+    def construct(self, tokens, operand, recalled, is_token, is_end, kinds, edges, targets, *state):
+        logits, hidden, _, *state = self.model(tokens, operand, recalled, is_token, is_end, kinds, edges, *state)
         choice = likeliest(logits)
         return (nll_of(logits, targets), same(choice, targets), self.model.verdict(hidden, logits, choice), *state)
 

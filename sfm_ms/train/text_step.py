@@ -45,8 +45,8 @@ class TextLoss(nn.Cell):
         self.tick_cost, self.verification_weight = recipe.training.tick_cost, recipe.training.verification_weight
         self.most_answers = -(-recipe.task.window_tokens // TOKENS_PER_ANSWER)
 
-    def construct(self, tokens, operand, is_token, is_end, kinds, edges, targets, is_code, is_answer):
-        logits, hidden, ticks = self.model(tokens, operand, is_token, is_end, kinds, edges, *self.state)[:3]
+    def construct(self, tokens, operand, recalled, is_token, is_end, kinds, edges, targets, is_code, is_answer):
+        logits, hidden, ticks = self.model(tokens, operand, recalled, is_token, is_end, kinds, edges, *self.state)[:3]
         nll = nll_of(logits, targets)
         code, answer, extra_ticks = mean(nll, is_code), mean(nll, is_answer), (ticks - 1).mean()
         is_answer_BQ, places_BQ = ops.topk(is_answer, self.most_answers)

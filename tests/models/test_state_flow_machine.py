@@ -11,6 +11,7 @@ from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
 from sfm_ms.data.input_shape import TextShape
+from sfm_ms.data.last_uses import NEVER, LastUses
 from sfm_ms.data.operands import OUTSIDE
 from sfm_ms.models.state_flow_machine import StateFlowMachine, less_certain
 from sfm_ms.models.text_transformer import TextTransformer
@@ -31,6 +32,8 @@ def machine(**changes):
     rng = np.random.default_rng(2)
     for exchange in model.exchanges:
         exchange.bridge.gain_D.set_data(Tensor(rng.normal(size=16).astype(np.float32)))
+    if model.last_use is not None:
+        model.last_use.gain_D.set_data(Tensor(rng.normal(size=16).astype(np.float32)))
     return Judged(model)
 
 
@@ -54,7 +57,11 @@ def inputs(num_rows=2):
     edges = np.array([(a, b, (a + b) % SHAPE.num_edge_kinds) for b in range(len(ENDS)) for a in range(b)], np.int32)
     operand = rng.integers(0, SHAPE.num_operands + 1, tokens.shape).astype(np.int32)
     operand[:, COMMENT] = OUTSIDE
-    return [tokens, operand, np.ones_like(is_end), is_end, kinds, edges[None].repeat(num_rows, 0)]
+    return [tokens, operand, recalled(tokens), np.ones_like(is_end), is_end, kinds, edges[None].repeat(num_rows, 0)]
+
+
+def recalled(tokens):
+    return np.array([[*map(LastUses().feed, row)] for row in tokens.tolist()], np.int32)
 
 
 class Judged(nn.Cell):
@@ -64,8 +71,8 @@ class Judged(nn.Cell):
         super().__init__()
         self.model, self.begin = model, model.begin
 
-    def construct(self, tokens, operand, is_token, is_end, kinds, edges, *state):
-        logits, hidden, ticks, *state = self.model(tokens, operand, is_token, is_end, kinds, edges, *state)
+    def construct(self, tokens, operand, recalled, is_token, is_end, kinds, edges, *state):
+        logits, hidden, ticks, *state = self.model(tokens, operand, recalled, is_token, is_end, kinds, edges, *state)
         thoughts = self.model.verdict(hidden, logits, ops.ones_like(tokens)).expand_dims(2)
         if self.model.has_opinion:
             thoughts = ops.concat((thoughts, self.model.second_opinion(hidden)), 2)
@@ -80,13 +87,13 @@ def run(model, arrays, state=None):
 
 def piece(arrays, first, last):
     """Tokens first to last - 1, the statements that they complete, and the edges to these."""
-    tokens, operand, is_token, is_end, kinds, edges = arrays
+    tokens, operand, recalled, is_token, is_end, kinds, edges = arrays
     statements = [s for s, end in enumerate(ENDS) if first <= end < last]
     its_kinds, its_edges = np.zeros_like(kinds), np.full_like(edges, -1)
     its_kinds[:, : len(statements)] = kinds[:, statements]
     mine = edges[:, np.isin(edges[0, :, 1], statements)]
     its_edges[:, : mine.shape[1]] = mine
-    return [array[:, first:last] for array in (tokens, operand, is_token, is_end)] + [its_kinds, its_edges]
+    return [array[:, first:last] for array in (tokens, operand, recalled, is_token, is_end)] + [its_kinds, its_edges]
 
 
 def test_pieces_and_single_tokens_give_what_the_whole_gives(deep):
@@ -108,10 +115,11 @@ def test_nothing_sees_what_comes_later_or_another_row(small, cut):
     arrays = inputs()
     before, verdict_before, _ = run(small, arrays)
     changed = [array.copy() for array in arrays]
-    tokens, operand, _, is_end, kinds, edges = changed
+    tokens, operand, its_recalled, _, is_end, kinds, edges = changed
     rng = np.random.default_rng(5)
     operand[0, cut:] = rng.integers(OUTSIDE, SHAPE.num_operands + 1, NUM_TOKENS - cut)
     tokens[0, cut:] = rng.integers(1, VOCABULARY, NUM_TOKENS - cut)
+    its_recalled[:] = recalled(tokens)
     is_end[0, cut:] = 0
     num_before = sum(end < cut for end in ENDS)
     kinds[0, num_before:] = 1
@@ -132,7 +140,8 @@ def test_padding_changes_nothing(small):
         array[1, : cut.shape[1]] = cut[1]
     padded[0][1, short:] = 7
     padded[1][1, short:] = OUTSIDE
-    for array in padded[2:4]:
+    padded[2][1, short:] = NEVER
+    for array in padded[3:5]:
         array[1, short:] = 0
     logits, verdict, after = run(small, padded)
     assert np.allclose(logits[1, :short], alone[0], atol=1e-5) and np.allclose(verdict[1, :short], verdict_alone[0], atol=1e-5)

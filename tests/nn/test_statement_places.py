@@ -53,24 +53,23 @@ def run(pool, x, operand, ends, sums=None):
     return statements.asnumpy(), sums
 
 
-def test_a_statement_is_read_operand_by_operand_also_in_two_pieces():
+def test_a_statement_is_read_word_by_word_also_in_two_pieces():
     reader, x = StatementReader(5, 6, 2, np.random.default_rng(0)), drawn(3, 7, 5)
-    statements, operands, words = read(reader, x, OPERAND, ENDS, reader.begin(3))
-    assert np.allclose(operands[0, 1], [x[0, 2], x[0, 4]], atol=1e-6)
-    assert np.allclose(operands[2, 0], [x[2, 0], np.zeros(5)], atol=1e-6) and (operands[1] == 0).all()
-    assert np.allclose(words.asnumpy()[0], [np.zeros(5), x[0, 5] + x[0, 6], np.zeros(5)], atol=1e-6)
-    expected = np.concatenate((x[0, 3], x[0, 2], x[0, 4])) @ reader.words_XC.asnumpy()
-    assert np.allclose(statements[0, 1], expected, atol=1e-5)
-    *_, words = read(reader, x[:, :3], OPERAND[:, :3], ENDS[:, :3], reader.begin(3))
-    in_pieces = read(reader, x[:, 3:], OPERAND[:, 3:], ENDS[:, 3:], words)
+    statements, words, unfinished = read(reader, x, OPERAND, ENDS, reader.begin(3))
+    assert np.allclose(words[0, 1], [x[0, 3], x[0, 2], x[0, 4]], atol=1e-6)
+    assert np.allclose(words[2, 0, 1:], [x[2, 0], np.zeros(5)], atol=1e-6) and (words[1, :, 1:] == 0).all()
+    assert np.allclose(unfinished.asnumpy()[0], [np.zeros(5), x[0, 5] + x[0, 6], np.zeros(5)], atol=1e-6)
+    assert np.allclose(statements[0, 1], words[0, 1].reshape(-1) @ reader.words_XC.asnumpy(), atol=1e-5)
+    *_, unfinished = read(reader, x[:, :3], OPERAND[:, :3], ENDS[:, :3], reader.begin(3))
+    in_pieces = read(reader, x[:, 3:], OPERAND[:, 3:], ENDS[:, 3:], unfinished)
     assert np.allclose(in_pieces[0][0, 0], statements[0, 1], atol=1e-5)
-    assert np.allclose(in_pieces[1][0, 0], operands[0, 1], atol=1e-6)
+    assert np.allclose(in_pieces[1][0, 0], words[0, 1], atol=1e-6)
 
 
-def read(reader, x, operand, ends, words):
+def read(reader, x, operand, ends, unfinished):
     member, is_unfinished, *_ = seen(operand, ends)
-    statements, operands, words = reader(Tensor(x), Tensor(operand), member, is_unfinished, words)
-    return statements.asnumpy(), operands.asnumpy(), words
+    statements, words, unfinished = reader(Tensor(x), Tensor(operand), member, is_unfinished, unfinished)
+    return statements.asnumpy(), words.asnumpy(), unfinished
 
 
 def drawn(*shape):

@@ -49,7 +49,8 @@ def batch():
     tokens, targets = (rng.integers(0, VOCABULARY, is_answer.shape).astype(np.int32) for _ in range(2))
     statements, edges = np.zeros((NUM_ROWS, NUM_STATEMENTS), np.int32), np.zeros((NUM_ROWS, 1, 3), np.int32)
     ones = np.ones_like(is_answer)
-    return TextBatch(tokens, ones, ones, ones, statements, edges, targets, is_code, is_answer)
+    recalled = np.zeros((NUM_ROWS, NUM_TOKENS, 2), np.int32)
+    return TextBatch(tokens, ones, recalled, ones, ones, statements, edges, targets, is_code, is_answer)
 
 
 def log_softmax(logits):

@@ -58,6 +58,17 @@ def _parser() -> argparse.ArgumentParser:
     generation.add_argument("--temperature", type=float, default=0.8, help="0 takes the most likely tokens; 0.8 where left out")
     generation.add_argument("--seed", type=int, default=0)
     generation.add_argument("--answer", action="store_true", help="only the rest of the line, verified, in up to 3 attempts")
+    conversion = command("convert", _convert, "checkpoints of Qwen2.5 from and to HuggingFace's names and layout")
+    conversion.add_argument("direction", choices=["to-hf", "from-hf"])
+    conversion.add_argument(
+        "source", metavar="RUN_OR_FOLDER", help="from-hf: a folder of HuggingFace; to-hf: one that from-hf wrote"
+    )
+    conversion.add_argument("out", metavar="OUT", type=Path, help="a new folder")
+    types = ["float32", "float16", "bfloat16"]
+    conversion.add_argument("--dtype", choices=types, help="of the numbers; where it is left out they stay what they are")
+    conversion.add_argument(
+        "--file-size", type=_num_bytes, metavar="SIZE", help="to-hf: at most so much in a file, e.g. 5GB; all where left out"
+    )
     trace = command("trace", _trace, "run a program through a trained model and show what its slots do; with pictures")
     trace.add_argument("run", metavar="RUN", help="a folder, or the name of one in runs/")
     trace.add_argument("program", metavar="PROGRAM.txt", nargs="?", type=Path, help="a program of the run's family")
@@ -175,6 +186,27 @@ def _generate(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _convert(options: argparse.Namespace) -> int:
+    if options.direction == "from-hf" and options.file_size is not None:
+        return _wrong("--file-size: only to-hf writes several files")
+    _start()
+    from sfm_ms import convert
+
+    source = Path(options.source)
+    for run in (source, RUNS / options.source):
+        if (run / "recipe.yaml").is_file():
+            return _wrong(f"{run}: expected a folder that `sfm convert from-hf` wrote, got a run, whose model is no Qwen2.5")
+    try:
+        if options.direction == "to-hf":
+            convert.to_hf(source, options.out, options.dtype, options.file_size)
+        else:
+            convert.from_hf(source, options.out, options.dtype)
+    except ValueError as error:
+        return _wrong(error)
+    print(f"written: {options.out}")
+    return DONE
+
+
 def _trace(options: argparse.Namespace) -> int:
     if (options.program is None) is not options.summary:
         return _wrong("expected either a PROGRAM.txt or --summary")
@@ -226,3 +258,11 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
     return int(text)
+
+
+def _num_bytes(text: str) -> int:
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}  # as HuggingFace counts
+    number, unit = text[:-2], text[-2:].upper()
+    if not number.isdigit() or int(number) == 0 or unit not in units:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1 and {', '.join(units)}, e.g. 5GB, got {text!r}")
+    return int(number) * units[unit]

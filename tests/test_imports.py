@@ -10,9 +10,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # room -> rooms it may import (itself always)
 MAY_IMPORT = {
-    "cli": {"train", "evaluate", "generate", "data", "trace", "trace_page", "plots", "plan", "tasks", "recipe"},
+    "cli": {"train", "evaluate", "generate", "convert", "data", "trace", "trace_page", "plots", "plan", "tasks", "recipe"},
     "evaluate": {"train", "models", "data", "tasks", "recipe", "plots"},
     "generate": {"data", "recipe"},
+    "convert": {"models", "data"},
     "plan": {"models", "nn", "data", "recipe"},
     "trace": {"train", "data", "tasks", "recipe"},
     "plots": set(),

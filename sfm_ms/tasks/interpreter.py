@@ -1,52 +1,50 @@
 """Runs programs in a subset of Python by walking their syntax tree: the ground truth, never `exec` in this process.
 
-The subset so far: numbers and booleans, arithmetic, comparisons, `and`/`or`/`not`, conditional expressions, assignments
-(also `a, b = b, a` and `a += b`), `if`, `while`, `for ... in range(...)`, `break`, `continue`, `pass`. Anything else is
-an error that names the construct and its line, never a guess.
+The subset: numbers, bools, texts, None, lists, tuples, dicts and sets with their common methods; assignments of every kind but
+to attributes; `if`, `while`, `for`, `break`, `continue`, `else`; functions, lambdas, closures, recursion; comprehensions and
+generator expressions; f-strings; `try`, `raise`, `assert` and the common exceptions; the common built-in functions. Anything else
+is an error that names the construct and its line, never a guess. Programs reach only what the tables of interpreter_values.py
+list. What goes over a limit or is not in the subset ends the program: no `except` or `finally` of it sees that.
 """
 
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-Value = int | float | bool
+import numpy as np
 
-_BINARY = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow,
-    ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor,
-}  # fmt: skip
-_UNARY = {ast.UAdd: operator.pos, ast.USub: operator.neg, ast.Not: operator.not_, ast.Invert: operator.invert}
-_COMPARE = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
-    ast.Gt: operator.gt, ast.GtE: operator.ge,
-}  # fmt: skip
+from sfm_ms.tasks import interpreter_operators as operators
+from sfm_ms.tasks.interpreter_expressions import Expressions
+from sfm_ms.tasks.interpreter_limits import Budget, Limits, ProgramError
+from sfm_ms.tasks.interpreter_scopes import Function, Scope, bind_arguments
+from sfm_ms.tasks.interpreter_syntax import check_syntax
+from sfm_ms.tasks.interpreter_values import EXCEPTIONS
 
+__all__ = ["RETURN", "Execution", "Limits", "ProgramError", "evaluate", "execute"]
 
-@dataclass(frozen=True)
-class Limits:
-    """What a program may use before it is stopped with an error."""
-
-    steps: int = 100_000  # statements and loop turns
-    integer_bits: int = 4096
+Value = Any
+RETURN = "return"  # the name of what a call gives back among the variables after a `return`: no variable is called so
 
 
 @dataclass(frozen=True)
 class Execution:
-    """What a program did: its variables at the end, (line, variables after it) for every statement, and its error."""
+    """What a program did.
+
+    variables: those at the end that hold data: numbers, texts and containers of them, not functions, exceptions or iterators.
+    trace: (line, variables after it) for every statement that ended and did not raise, in the order of their ends, and for every
+        turn of a `for` when its variables have the item. The variables are copies, in a function those of its call, after
+        `return` with the value under the name RETURN. Other headers (`if`, `while`, `try` ...), `global`, `nonlocal` have none.
+    error: as Python's last line of a traceback, with the line of the program.
+    output: what was printed.
+    """
 
     variables: dict[str, Value]
     trace: list[tuple[int, dict[str, Value]]]
     error: str | None = None
-
-
-class ProgramError(Exception):
-    """The program is not in the subset, went over a limit or raised; the message is Python's, with the line."""
+    output: str = ""
 
 
 class _Break(Exception):
@@ -57,28 +55,46 @@ class _Continue(Exception):
     pass
 
 
+class _Return(Exception):
+    pass
+
+
+_CONTROL = (_Break, _Continue, _Return)
+_LIMITS = (ProgramError, RecursionError, MemoryError)  # the latter two are the interpreter's own: programs do not see them
+
+
 def execute(source: str, *, limits: Limits = Limits(), store: Callable[[Value], Value] | None = None) -> Execution:
-    """Run a program. `store` is applied to every value before a variable takes it (a machine that clamps, say)."""
-    machine = _Machine(limits, store or (lambda value: value))
+    """Run a program. `store` is applied to every value that an assignment or `for` gives a variable (a clamp, say)."""
+    machine = _Machine(limits, store or (lambda value: value), is_traced=True)
+    error = None
     try:
-        machine.run(_parse(source, "exec").body)
-    except ProgramError as error:
-        return Execution(machine.variables, machine.trace, str(error))
-    return Execution(machine.variables, machine.trace)
+        machine.run_program(_parse(source, "exec").body)
+    except ProgramError as caught:
+        error = str(caught)
+    try:
+        variables = operators.data(Budget(limits), machine.scope.values)
+    except ProgramError as caught:
+        variables, error = {}, error or str(caught)
+    return Execution(variables, machine.trace, error, "".join(machine.output))
 
 
 def evaluate(source: str, expression: str, *, limits: Limits = Limits()) -> Value:
-    """The value of an expression after a program has run. Raises ProgramError."""
-    machine = _Machine(limits, lambda value: value)
-    machine.run(_parse(source, "exec").body)
-    node = _parse(expression, "eval").body
-    with _named(node):
-        return machine.value(node)
+    """The value of an expression after a program has run, which must be data. Raises ProgramError."""
+    machine = _Machine(limits, lambda value: value, is_traced=False)
+    machine.run_program(_parse(source, "exec").body)
+    node = _parse(expression, "eval")
+    found: list[Value] = []
+    machine.guarded(lambda: found.append(machine.value(node.body, machine.scope)), 1)
+    if not operators.is_data(machine.budget, found[0]):
+        raise machine.budget.unsupported(f"a result of type {type(found[0]).__name__}")
+    return found[0]
 
 
 def _parse(source: str, mode: str) -> Any:
     try:
-        return ast.parse(source, mode=mode)
+        tree = ast.parse(source, mode=mode)
+        check_syntax(tree)
+        return tree
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         raise ProgramError(
@@ -86,162 +102,263 @@ def _parse(source: str, mode: str) -> Any:
         ) from None
 
 
-@contextmanager
-def _named(node: ast.AST) -> Iterator[None]:
-    """Turns what Python's own operators raise into a ProgramError with the line."""
-    try:
-        yield
-    except (ArithmeticError, NameError, TypeError, ValueError, RecursionError) as error:
-        raise ProgramError(f"{type(error).__name__}: {error} (line {node.lineno})") from None
+class _Machine(Expressions):
+    """Runs statements in a scope."""
 
+    def __init__(self, limits: Limits, store: Callable[[Value], Value], is_traced: bool):
+        super().__init__(Budget(limits))
+        self.store, self.is_traced = store, is_traced
+        self.scope = Scope()
+        self.trace: list[tuple[int, dict[str, Value]]] = []
+        self.handled: list[Exception] = []  # by the `except` blocks that run
+        self.raised: Exception | None = None  # the last exception of the program, and where it was raised
+        self.raised_line = 0
 
-@dataclass
-class _Machine:
-    limits: Limits
-    store: Callable[[Value], Value]
-    variables: dict[str, Value] = field(default_factory=dict)
-    trace: list[tuple[int, dict[str, Value]]] = field(default_factory=list)
-    steps: int = 0
-    loops: int = 0  # around the statement that runs
+    def run_program(self, body: list[ast.stmt]) -> None:
+        self.guarded(lambda: self.run(body, self.scope), 0)
 
-    def run(self, body: list[ast.stmt]) -> None:
+    def guarded(self, action: Callable[[], Any], line: int) -> None:
+        """Turns what the program raises and does not catch into a ProgramError with the line."""
+        try:
+            action()
+        except ProgramError:
+            raise
+        except (RecursionError, MemoryError) as error:
+            raise self.too_deep(error) from None
+        except Exception as error:
+            line = self.raised_line if error is self.raised else line
+            words = f"{type(error).__name__}: {error}".removesuffix(": ")
+            raise ProgramError(f"{words} (line {line})") from None
+
+    def too_deep(self, error: Exception) -> ProgramError:
+        return self.budget.error("DepthLimit", f"{type(error).__name__} of the interpreter itself")
+
+    def run(self, body: list[ast.stmt], scope: Scope) -> None:
         for statement in body:
-            self.step(statement)
-            with _named(statement):
-                self.execute(statement)
-
-    def step(self, node: ast.stmt) -> None:
-        self.steps += 1
-        if self.steps > self.limits.steps:
-            raise ProgramError(f"StepLimit: more than {self.limits.steps} steps (line {node.lineno})")
-
-    def execute(self, node: ast.stmt) -> None:
-        match node:
-            case ast.Assign(targets=targets):
-                value = self.values(node.value)
-                for target in targets:
-                    self.assign(target, value)
-            case ast.AugAssign(target=ast.Name(id=name)):
-                self.variables[name] = self.store(self.binary(node.op, self.variable(name), self.value(node.value), node))
-            case ast.If():
-                self.run(node.body if self.value(node.test) else node.orelse)
-                return
-            case ast.While() | ast.For(target=ast.Name()):
-                self.loop(node)
-                return
-            case ast.Pass():
-                pass
-            case ast.Break() | ast.Continue() if not self.loops:
-                words = "'break' outside loop" if isinstance(node, ast.Break) else "'continue' not properly in loop"
-                raise ProgramError(f"SyntaxError: {words} (line {node.lineno})")
-            case ast.Break():
-                raise _Break
-            case ast.Continue():
-                raise _Continue
-            case ast.Expr():
-                self.value(node.value)
-            case _:
-                raise self.unsupported(node)
-        self.trace.append((node.lineno, dict(self.variables)))
-
-    def loop(self, node: ast.While | ast.For) -> None:
-        for _ in self.turns(node):
-            self.step(node)
-            self.loops += 1
+            self.budget.line = statement.lineno
+            self.budget.step()
+            handler = _HANDLERS.get(type(statement))
+            if handler is None:
+                raise self.unsupported(statement)
             try:
-                self.run(node.body)
-            except _Break:
-                return
-            except _Continue:
-                pass
-            finally:
-                self.loops -= 1
-        self.run(node.orelse)
+                handler(self, statement, scope)
+            except (ProgramError, *_CONTROL):
+                raise
+            except (RecursionError, MemoryError) as error:
+                raise self.too_deep(error) from None
+            except Exception as error:
+                if error is not self.raised:
+                    self.raised, self.raised_line = error, statement.lineno
+                raise
 
-    def turns(self, node: ast.While | ast.For):
-        if isinstance(node, ast.While):
-            while self.value(node.test):
-                yield
+    def record(self, node: ast.stmt, scope: Scope, **more: Value) -> None:
+        if not self.is_traced:
             return
-        match node.iter:
-            case ast.Call(func=ast.Name(id="range"), args=arguments, keywords=[]) if "range" not in self.variables:
-                for item in range(*(self.value(argument) for argument in arguments)):
-                    self.variables[node.target.id] = self.store(item)
-                    yield
-            case _:
-                raise self.unsupported(node.iter)
+        variables = operators.data(self.budget, scope.values)
+        self.trace.append((node.lineno, variables | operators.data(self.budget, more) if more else variables))
 
-    def assign(self, target: ast.expr, value: Any) -> None:
-        match target:
-            case ast.Name(id=name) if not isinstance(value, tuple):
-                self.variables[name] = self.store(value)
-            case ast.Tuple(elts=targets) if isinstance(value, tuple) and len(targets) == len(value):
-                for each, item in zip(targets, value, strict=True):
-                    self.assign(each, item)
-            case _:
-                raise self.unsupported(target)
+    def stored(self, value: Value) -> Value:
+        kept = self.store(value)
+        return kept.item() if isinstance(kept, np.generic) else kept
 
-    def values(self, node: ast.expr) -> Any:
-        """A value, or the tuple on the right of `a, b = b, a`, which only an assignment may hold."""
-        return tuple(self.values(item) for item in node.elts) if isinstance(node, ast.Tuple) else self.value(node)
+    # --- statements ---
 
-    def value(self, node: ast.expr) -> Value:
-        match node:
-            case ast.Constant(value=bool() | int() | float() as value):
-                return value
+    def assignment(self, node: ast.Assign, scope: Scope) -> None:
+        value = self.value(node.value, scope)
+        for target in node.targets:
+            self.assign(target, value, scope)
+        self.record(node, scope)
+
+    def augmented(self, node: ast.AugAssign, scope: Scope) -> None:
+        match node.target:
             case ast.Name(id=name):
-                return self.variable(name)
-            case ast.BinOp():
-                return self.binary(node.op, self.value(node.left), self.value(node.right), node)
-            case ast.UnaryOp():
-                return _UNARY[type(node.op)](self.value(node.operand))
-            case ast.BoolOp():
-                return self.boolean(node)
-            case ast.Compare():
-                return self.comparison(node)
-            case ast.IfExp():
-                return self.value(node.body if self.value(node.test) else node.orelse)
-        raise self.unsupported(node)
+                left = self.value(ast.copy_location(ast.Name(name, ast.Load()), node.target), scope)
+                scope.bind(name, self.stored(self.in_place(node, left, scope)))
+            case ast.Subscript():
+                container = self.value(node.target.value, scope)
+                index = self.value(node.target.slice, scope)
+                left = operators.subscript(self.budget, container, index)
+                self.put(container, index, self.in_place(node, left, scope))
+            case _:
+                raise self.unsupported(node.target)
+        self.record(node, scope)
 
-    def variable(self, name: str) -> Value:
-        if name not in self.variables:
-            raise NameError(f"name '{name}' is not defined")
-        return self.variables[name]
+    def in_place(self, node: ast.AugAssign, left: Value, scope: Scope) -> Value:
+        right = self.value(node.value, scope)
+        if isinstance(left, list) and isinstance(node.op, ast.Add):
+            right = list(self.items(right))
+        return operators.binary(self.budget, node.op, left, right, operators.IN_PLACE)
 
-    def boolean(self, node: ast.BoolOp) -> Value:
-        stops_at = isinstance(node.op, ast.Or)
-        for item in node.values[:-1]:
-            value = self.value(item)
-            if bool(value) is stops_at:
-                return value
-        return self.value(node.values[-1])
+    def delete(self, node: ast.Delete, scope: Scope) -> None:
+        for target in node.targets:
+            match target:
+                case ast.Name(id=name):
+                    self.value(ast.copy_location(ast.Name(name, ast.Load()), target), scope)
+                    values = scope.find(name)
+                    if values is None:
+                        raise NameError(f"name '{name}' is not defined")
+                    del values[name]
+                case ast.Subscript():
+                    container = self.value(target.value, scope)
+                    index = self.value(target.slice, scope)
+                    self.budget.read(*() if isinstance(index, slice) else (index,))
+                    del container[index]
+                case _:
+                    raise self.unsupported(target)
+        self.record(node, scope)
 
-    def comparison(self, node: ast.Compare) -> bool:
-        left = self.value(node.left)
-        for op, item in zip(node.ops, node.comparators, strict=True):
-            if type(op) not in _COMPARE:
-                raise self.unsupported(node)
-            right = self.value(item)
-            if not _COMPARE[type(op)](left, right):
-                return False
-            left = right
-        return True
+    def expression(self, node: ast.Expr, scope: Scope) -> None:
+        self.value(node.value, scope)
+        self.record(node, scope)
 
-    def binary(self, op: ast.operator, left: Value, right: Value, node: ast.AST) -> Value:
-        if type(op) not in _BINARY:
-            raise self.unsupported(node)
-        if isinstance(op, ast.Pow) and isinstance(left, int) and isinstance(right, int) and right > 0:
-            self.check_bits(left.bit_length() * right, node)
-        result = _BINARY[type(op)](left, right)
-        if isinstance(result, complex):
-            raise self.unsupported(node)
-        if isinstance(result, int):
-            self.check_bits(result.bit_length(), node)
-        return result
+    def pass_(self, node: ast.Pass, scope: Scope) -> None:
+        self.record(node, scope)
 
-    def check_bits(self, bits: int, node: ast.AST) -> None:
-        if bits > self.limits.integer_bits:
-            raise ProgramError(f"IntegerLimit: a number of more than {self.limits.integer_bits} bits (line {node.lineno})")
+    def if_(self, node: ast.If, scope: Scope) -> None:
+        self.run(node.body if self.value(node.test, scope) else node.orelse, scope)
 
-    def unsupported(self, node: ast.AST) -> ProgramError:
-        return ProgramError(f"Unsupported: {type(node).__name__} is not in the subset (line {getattr(node, 'lineno', '?')})")
+    def while_(self, node: ast.While, scope: Scope) -> None:
+        while self.value(node.test, scope):
+            self.budget.step()
+            if self.turn(node, scope):
+                return
+            self.budget.line = node.lineno
+        self.run(node.orelse, scope)
+
+    def for_(self, node: ast.For, scope: Scope) -> None:
+        for item in self.items(self.value(node.iter, scope)):
+            self.budget.line = node.lineno
+            self.budget.step()
+            self.assign(node.target, item, scope)
+            self.record(node, scope)
+            if self.turn(node, scope):
+                return
+        self.run(node.orelse, scope)
+
+    def turn(self, node: ast.While | ast.For, scope: Scope) -> bool:
+        """Runs the body of a loop once. Returns whether a `break` ended the loop."""
+        try:
+            self.run(node.body, scope)
+        except _Break:
+            return True
+        except _Continue:
+            pass
+        return False
+
+    def leave_turn(self, node: ast.Break | ast.Continue, scope: Scope) -> None:
+        self.record(node, scope)
+        raise _Break if isinstance(node, ast.Break) else _Continue
+
+    def define(self, node: ast.FunctionDef, scope: Scope) -> None:
+        if node.decorator_list or node.returns:
+            raise self.budget.unsupported("a decorator" if node.decorator_list else "an annotation")
+        for each in ast.walk(node):
+            if isinstance(each, ast.Yield | ast.YieldFrom | ast.Await):
+                raise self.unsupported(each)
+        scope.bind(node.name, self.function(scope.prefix + node.name, node.args, node.body, scope))
+        self.record(node, scope)
+
+    def call_function(self, function: Function, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+        variables = bind_arguments(function, arguments, keywords)
+        scope = Scope(variables, function.scope, function.local, function.elsewhere, f"{function.name}.<locals>.")
+        line, handled = self.budget.line, self.handled
+        self.budget.enter_call()
+        try:
+            if not isinstance(function.body, list):
+                return self.value(function.body, scope)
+            self.run(function.body, scope)
+        except _Return as returned:
+            return returned.args[0]
+        finally:
+            self.budget.depth -= 1
+            self.budget.line, self.handled = line, handled
+        return None
+
+    def return_(self, node: ast.Return, scope: Scope) -> None:
+        value = None if node.value is None else self.value(node.value, scope)
+        self.record(node, scope, **{RETURN: value})
+        raise _Return(value)
+
+    def declare(self, node: ast.Global | ast.Nonlocal, scope: Scope) -> None:
+        """Nothing is left to do: functions know their names when they are defined."""
+
+    def raise_(self, node: ast.Raise, scope: Scope) -> None:
+        if node.exc is None:
+            if not self.handled:
+                raise RuntimeError("No active exception to reraise")
+            raise self.handled[-1]
+        error = self.value(node.exc, scope)
+        if node.cause is not None:
+            cause = self.value(node.cause, scope)
+            if cause is not None and not isinstance(cause, Exception) and cause not in EXCEPTIONS.values():
+                raise TypeError("exception causes must derive from BaseException")
+        if isinstance(error, type) and issubclass(error, Exception):
+            error = error()
+        if not isinstance(error, Exception):
+            raise TypeError("exceptions must derive from BaseException")
+        if error is self.raised:
+            self.raised = None  # raised anew, here
+        raise error
+
+    def assert_(self, node: ast.Assert, scope: Scope) -> None:
+        if not self.value(node.test, scope):
+            raise AssertionError(*() if node.msg is None else (self.value(node.msg, scope),))
+        self.record(node, scope)
+
+    def try_(self, node: ast.Try, scope: Scope) -> None:
+        try:
+            self.run_and_catch(node, scope)
+        except _LIMITS:
+            raise
+        except Exception:  # of the program, or a `break`, `continue`, `return`: goes on after the block
+            self.run(node.finalbody, scope)
+            raise
+        self.run(node.finalbody, scope)
+
+    def run_and_catch(self, node: ast.Try, scope: Scope) -> None:
+        try:
+            self.run(node.body, scope)
+        except (*_LIMITS, *_CONTROL):
+            raise
+        except Exception as error:
+            handler = self.handler_of(error, node.handlers, scope)
+            if handler is None:
+                raise
+            caught = error.with_traceback(None)  # which would keep the interpreter's own frames alive
+        else:
+            self.run(node.orelse, scope)
+            return
+        self.handle(handler, caught, scope)
+
+    def handler_of(self, error: Exception, handlers: list[ast.ExceptHandler], scope: Scope) -> ast.ExceptHandler | None:
+        for handler in handlers:
+            if handler.type is None:
+                return handler
+            kinds = self.value(handler.type, scope)
+            listed = kinds if isinstance(kinds, tuple) else (kinds,)
+            if any(kind not in EXCEPTIONS.values() for kind in listed):
+                raise TypeError("catching classes that do not inherit from BaseException is not allowed")
+            if isinstance(error, listed):
+                return handler
+        return None
+
+    def handle(self, handler: ast.ExceptHandler, error: Exception, scope: Scope) -> None:
+        self.handled = [*self.handled, error]
+        if handler.name is not None:
+            scope.bind(handler.name, error)
+        try:
+            self.run(handler.body, scope)
+        finally:
+            self.handled = self.handled[:-1]
+            if handler.name is not None:
+                values = scope.elsewhere.get(handler.name, scope).values
+                values.pop(handler.name, None)
+
+
+_HANDLERS = {
+    ast.Assign: _Machine.assignment, ast.AugAssign: _Machine.augmented, ast.Delete: _Machine.delete,
+    ast.Expr: _Machine.expression, ast.Pass: _Machine.pass_, ast.If: _Machine.if_, ast.While: _Machine.while_,
+    ast.For: _Machine.for_, ast.Break: _Machine.leave_turn, ast.Continue: _Machine.leave_turn,
+    ast.FunctionDef: _Machine.define, ast.Return: _Machine.return_, ast.Global: _Machine.declare,
+    ast.Nonlocal: _Machine.declare, ast.Raise: _Machine.raise_, ast.Assert: _Machine.assert_, ast.Try: _Machine.try_,
+}  # fmt: skip

@@ -1,0 +1,118 @@
+"""Code execution: programs of difficulty 1 to 5 with what they do, line by line, and the question what they print.
+
+A sample reads
+
+    <|code|>       the program, which ends with `print(...)`
+    <|trace|>      for each line that ran, what it gave to which variable
+    <|slots|>      the variables at the end, as JSON
+    <|monologue|>  the same as a short reasoning, line by line of the program
+    <|answer|>     what is printed
+    <|judge_correct|> or <|judge_wrong|>
+
+In a wrong sample everything from the trace to the answer is that of another program, which differs from the shown one in one
+operator or constant and prints something else: only who executes the program can see it. The loss falls on what follows the
+program, in a wrong sample on the judgement alone.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sfm_ms.tasks.interpreter import Limits, execute
+from sfm_ms.tasks.mutations import mutations
+from sfm_ms.tasks.programs import DIFFICULTIES, program
+from sfm_ms.tasks.special_tokens import Span, spans
+from sfm_ms.tasks.telling import changes, monologue, slots, trace_text
+
+LIMITS = Limits(steps=1000, cells=100_000, integer_bits=64, depth=20)
+SHARE_WRONG = 0.15
+_CORRUPTIONS = ("operator", "comparison", "constant")
+_MAX_TRACE = 48  # executed lines
+_MAX_ANSWER = 60  # characters
+_LARGE = re.compile(r"\d{7}")  # numbers that are of no use to who learns what programs do
+_LITERAL = re.compile(r"\w+ = [^a-z(]*")  # a changed number would stand in the trace beside the shown one
+_ATTEMPTS = 10_000
+
+
+@dataclass(frozen=True)
+class CodeSample:
+    """A program with what it is said to do: texts of the parts, and whether they are true."""
+
+    difficulty: int
+    code: str
+    trace: str
+    slots: str
+    monologue: str
+    answer: str
+    is_correct: bool
+    executed: str  # the program that did what is told: `code` itself in a correct sample
+
+    def spans(self) -> list[Span]:
+        produced = [("trace", self.trace), ("slots", self.slots), ("monologue", self.monologue), ("answer", self.answer)]
+        return spans([("code", self.code)], produced, self.is_correct)
+
+    @property
+    def text(self) -> str:
+        return "".join(span.text for span in self.spans())
+
+
+def sample(seed: int, index: int, difficulty: int, *, share_wrong: float = SHARE_WRONG, max_characters: int = 1600) -> CodeSample:
+    """Sample `index`: a pure function of the arguments.
+
+    share_wrong: chance, 0 to 1, that what is told is wrong. max_characters: of the whole text, at least 400; programs with
+    more to tell are drawn again. ValueError for anything else.
+    """
+    check_arguments(difficulty, share_wrong, max_characters)
+    rng = random.Random(f"code_execution {seed} {difficulty} {index}")
+    is_correct = rng.random() >= share_wrong
+    for _ in range(_ATTEMPTS):
+        code = program(rng, difficulty)
+        truth = told(code, code, difficulty)
+        drawn = truth if is_correct or truth is None else _corrupted(rng, truth)
+        if drawn is not None and len(drawn.text) <= max_characters:
+            return drawn
+    raise AssertionError(f"no program of difficulty {difficulty} fits {max_characters} characters")
+
+
+def check_arguments(difficulty: int, share_wrong: float, max_characters: int) -> None:
+    if difficulty not in DIFFICULTIES:
+        raise ValueError(f"difficulty: expected one of {', '.join(map(str, DIFFICULTIES))}, got {difficulty!r}")
+    if not 0 <= share_wrong <= 1:
+        raise ValueError(f"share_wrong: expected a chance between 0 and 1, got {share_wrong}")
+    if max_characters < 400:
+        raise ValueError(f"max_characters: expected at least 400, got {max_characters}")
+
+
+def told(code: str, executed: str, difficulty: int) -> CodeSample | None:
+    """The sample that shows `code` and tells what `executed` does; None where that raises, or is too long or large to tell."""
+    run = execute(executed, limits=LIMITS)
+    answer = run.output.removesuffix("\n")
+    if run.error or len(run.trace) > _MAX_TRACE or not 0 < len(answer) <= _MAX_ANSWER or "\n" in answer:
+        return None
+    steps = changes(executed, run.trace)
+    trace = trace_text(steps)
+    if _LARGE.search(trace):
+        return None
+    told_slots = slots(run.variables)
+    return CodeSample(difficulty, code, trace, told_slots, monologue(steps, answer), answer, code == executed, executed)
+
+
+def _corrupted(rng: random.Random, truth: CodeSample) -> CodeSample | None:
+    """The same program with what another does that is one change away and prints something else; None where there is none."""
+    candidates = [each for each in mutations(truth.code, _CORRUPTIONS) if not _LITERAL.fullmatch(each.before)]
+    rng.shuffle(candidates)
+    for candidate in candidates:
+        wrong = told(truth.code, candidate.source, truth.difficulty)
+        if wrong is not None and wrong.answer != truth.answer:
+            return wrong
+    return None
+
+
+def draw_difficulty(seed: int, index: int, weights: Sequence[float]) -> int:
+    """The difficulty of sample `index`, drawn with these weights of difficulties 1 to 5: not negative, not all 0."""
+    if len(weights) != len(DIFFICULTIES) or min(weights) < 0 or sum(weights) <= 0:
+        raise ValueError(f"weights: expected {len(DIFFICULTIES)} that are not negative and not all 0, got {list(weights)}")
+    return random.Random(f"difficulty {seed} {index}").choices(DIFFICULTIES, weights)[0]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import AddedToken, Tokenizer
 
-from sfm_ms.tasks.special_tokens import NAMES, SPECIAL_TOKENS
+from sfm_ms.tasks.special_tokens import SPECIAL_TOKENS, marker
 
 END = "<|endoftext|>"
 ROWS = 16  # tables have a multiple of so many, the width of the Cube unit
@@ -53,10 +53,8 @@ class HfTokenizer:
         return _num_tokens(self.tokenizer)
 
     def marker(self, name: str) -> int:
-        """The token `<|name|>`; ValueError unless it is one of NAMES."""
-        if name not in NAMES:
-            raise ValueError(f"marker: expected one of {', '.join(NAMES)}, got {name!r}")
-        return self.number(f"<|{name}|>")
+        """The number of the special token `<|name|>`; ValueError where there is no such one."""
+        return self.number(marker(name))
 
     def number(self, token: str) -> int:
         found = self.tokenizer.token_to_id(token)

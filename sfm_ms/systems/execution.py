@@ -47,8 +47,8 @@ class ExecutionSystem(nn.Cell):
     -> (y (B, S, C), ticks (B, S), states (B, S, N, V), slots).
 
     words: of each statement, as nn/statement_reader.py has them: its keywords and operators, then its operands, 0 where it has
-    fewer. ticks: the expected number, 1 for
-    padding. states: the slots after each statement. slots: after all of them. ValueError: an argument out of range.
+    fewer. ticks: the expected number, 1 for padding. states: the slots after each statement. slots: after all of them.
+    ValueError: an argument out of range.
     """
 
     def __init__(

@@ -8,7 +8,16 @@ NAMES = (
     "code", "trace", "answer", "slots", "monologue", "judge_correct", "judge_wrong", "explanation", "buggy_code", "error",
     "reasoning", "fix", "concept", "usage", "documentation", "task", "think", "verify",
 )  # fmt: skip
-SPECIAL_TOKENS = tuple(f"<|{name}|>" for name in NAMES)
+
+
+def marker(name: str) -> str:
+    """The special token of this name; ValueError unless it is one of NAMES."""
+    if name not in NAMES:
+        raise ValueError(f"marker: expected one of {', '.join(NAMES)}, got {name!r}")
+    return f"<|{name}|>"
+
+
+SPECIAL_TOKENS = tuple(map(marker, NAMES))
 
 
 class Span(NamedTuple):
@@ -19,7 +28,7 @@ class Span(NamedTuple):
 
 def part(name: str, text: str) -> str:
     """A part of a sample: its token and its text, each on lines of its own."""
-    return f"<|{_checked(name)}|>\n{text}\n"
+    return f"{marker(name)}\n{text}\n"
 
 
 def spans(given: list[tuple[str, str]], produced: list[tuple[str, str]], is_correct: bool) -> list[Span]:
@@ -27,14 +36,8 @@ def spans(given: list[tuple[str, str]], produced: list[tuple[str, str]], is_corr
 
     What is wrong is not learned, only that it is wrong. The token of the first produced part belongs to what is given.
     """
-    first = produced[0][0]
-    before = "".join(part(*each) for each in given) + f"<|{_checked(first)}|>\n"
-    after = "".join(part(*each) for each in produced).removeprefix(f"<|{first}|>\n")
-    judgement = f"<|{'judge_correct' if is_correct else 'judge_wrong'}|>"
+    opening = f"{marker(produced[0][0])}\n"
+    before = "".join(part(*each) for each in given) + opening
+    after = "".join(part(*each) for each in produced).removeprefix(opening)
+    judgement = marker("judge_correct" if is_correct else "judge_wrong")
     return [Span(before, False), Span(after, is_correct), Span(judgement, True, is_judge=True)]
-
-
-def _checked(name: str) -> str:
-    if name not in NAMES:
-        raise ValueError(f"name: expected one of {', '.join(NAMES)}, got {name!r}")
-    return name

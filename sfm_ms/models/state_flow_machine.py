@@ -132,11 +132,11 @@ class StateFlowMachine(nn.Cell):
         """Of each system, for one piece of text of so many tokens, statements and edges."""
         costs = {"vocabulary": [cost(self.vocabulary, self.vocabulary.flops(num_tokens))]}
         costs["perception"] = [cost(stage, stage.flops(num_tokens)) for stage in self.stages]
-        if self.last_use is not None:
-            costs["structure"] = [cost(self.last_use, self.last_use.flops(num_tokens))]
         for exchange in self.exchanges:
             for name, of_system in exchange.costs(num_tokens, num_statements, num_edges):
                 costs.setdefault(name, []).append(of_system)
+        if self.last_use is not None:
+            costs["structure"].append(cost(self.last_use, self.last_use.flops(num_tokens)))
         if self.has_opinion:
             of_doubt = num_statements * (self.opinion_CD.size + self.vocabulary.table_YD.size)
             costs["execution"].append(Cost(self.opinion_CD.size, 2 * (num_tokens * self.opinion_CD.size + of_doubt)))

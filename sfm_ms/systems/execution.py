@@ -9,13 +9,11 @@ it, and writes a result to one of their addresses by the gated delta rule (nn/sl
     tick       h <- h + ((r A + n A') * (r B + n B') * norm(w) G) C        n = norm(h), w: the tokens of no operand
     write      S <- a (I - beta k k^T) S + beta k v^T        k = unit(sum over m of softmax(n P)_m k_m)
 
-Which products count is up to the statement's keywords and operators alone, as in nn/arithmetic_unit.py: with a gate that hears
-the whole statement, or with none, + and - are told apart much later. In a write beta is in [0, 2] and a = cos(angle) in [-1, 1]:
-its eigenvalues, a and a (1 - beta), lie in [-1, 1], signs included (Grazzi et al. 2025, "Unlocking State-Tracking in Linear
-RNNs"); two ticks can swap what two slots hold. As a name is read and written by one address, what was written is found again
-before anything has been learned. A value is made of symbols, each a softmax distribution over a few choices: results are chosen
-anew at every write, so errors do not pile up along a text; and so are targets, as with weights of any size programs were not
-followed as far.
+Which products count is up to the statement's keywords and operators alone, as in nn/arithmetic_unit.py. In a write beta is in
+[0, 2] and a = cos(angle) in [-1, 1]: its eigenvalues, a and a (1 - beta), lie in [-1, 1], signs included (Grazzi et al. 2025,
+"Unlocking State-Tracking in Linear RNNs"); two ticks can swap what two slots hold. As a name is read and written by one address,
+what was written is found again before anything has been learned. A value is made of symbols, each a softmax distribution over a
+few choices, and a target is chosen by one as well: both are chosen anew at every write, so errors do not pile up along a text.
 
 Shapes: B rows, T tokens, S statements, J ticks, C width of a statement, D width of a token, M operands, N slots, V width of a
 slot, U products of a tick, P = S + 1 places.

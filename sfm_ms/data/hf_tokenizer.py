@@ -1,4 +1,5 @@
-"""A HuggingFace checkpoint's own encoding, from its `tokenizer.json`, and the special tokens of samples as markers in it.
+"""A HuggingFace checkpoint's own encoding, from its `tokenizer.json`, or one trained here in its form, and the special tokens of
+samples as markers in it.
 
 Shapes: Y rows of a table, one a token and some to spare, D width.
 """
@@ -6,12 +7,14 @@ Shapes: Y rows of a table, one a token and some to spare, D width.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from tokenizers import AddedToken, Tokenizer
 
+from sfm_ms.data.tokenizer import NUM_BYTES, pairs_of_bytes
 from sfm_ms.tasks.special_tokens import SPECIAL_TOKENS, marker
 
 END = "<|endoftext|>"
@@ -30,6 +33,21 @@ class HfTokenizer:
         self.num_known = _num_tokens(tokenizer)
         tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS])
         self.end = self.number(end)
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocabulary: int) -> HfTokenizer:
+        """Trained on texts, whose markers are in no pair of tokens.
+
+        vocabulary: how many tokens there may be, bytes, END and markers among them; few texts have fewer. ValueError: too few.
+        """
+        special = (END, *SPECIAL_TOKENS)
+        if vocabulary < NUM_BYTES + len(special):
+            needed = f"{NUM_BYTES + len(special)} tokens, one a byte and {len(special)} special ones"
+            raise ValueError(f"vocabulary: expected at least {needed}, got {vocabulary}")
+        between = re.compile("|".join(map(re.escape, special)))
+        tokenizer = pairs_of_bytes((piece for text in texts for piece in between.split(text)), vocabulary - len(special))
+        tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+        return cls(tokenizer)
 
     @classmethod
     def load(cls, folder: str | Path) -> HfTokenizer:

@@ -37,15 +37,7 @@ class TextTokenizer:
             raise ValueError(
                 f"vocabulary: expected more than {NUM_BYTES} tokens, one a byte and one for the end, got {vocabulary}"
             )
-        tokenizer = Tokenizer(models.BPE())
-        # Digit by digit, a number is spelled the same wherever it stands.
-        digits, words = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, words])
-        tokenizer.decoder = decoders.ByteLevel()
-        alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(vocab_size=vocabulary - 1, initial_alphabet=alphabet, show_progress=False)
-        tokenizer.train_from_iterator(texts, trainer)
-        return cls(tokenizer)
+        return cls(pairs_of_bytes(texts, vocabulary - 1))
 
     @classmethod
     def load(cls, path: str | Path) -> TextTokenizer:
@@ -84,3 +76,16 @@ class TextTokenizer:
     def decode(self, tokens: Iterable[int]) -> str:
         """The text; ends are left out."""
         return self.tokenizer.decode([int(token) - 1 for token in tokens if token != self.end])
+
+
+def pairs_of_bytes(texts: Iterable[str], vocabulary: int) -> Tokenizer:
+    """Byte-pair encoding with at most so many tokens, trained on the texts. Digits are in no pair."""
+    tokenizer = Tokenizer(models.BPE())
+    # Digit by digit, a number is spelled the same wherever it stands.
+    digits, words = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, words])
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer

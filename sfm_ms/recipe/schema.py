@@ -112,6 +112,26 @@ class PythonCodeTask:
 
 
 @dataclass(frozen=True)
+class CodeExecutionTask:
+    """Telling what programs do, mending programs, and judging what is told; see sfm_ms/data/thinker_batches.py."""
+
+    kind: Literal["code_execution"] = "code_execution"
+    tokenizer: str = ""  # folder of a HuggingFace checkpoint with its tokenizer.json; empty: an own one, trained on samples
+    vocabulary: Annotated[int, Range(275)] = 1024  # of an own tokenizer, with its bytes and special tokens
+    window_tokens: Count = 512  # of a row; longer samples are drawn again
+    max_samples: Count = 4  # whole ones, that a row has at most
+    difficulties: tuple[Annotated[int, Range(1, 5)], ...] = (1, 2, 3, 4, 5)
+    share_debugging: Fraction = 0.25  # of the training samples; the others tell what programs do
+    share_wrong: Fraction = 0.15  # of the training samples
+    probe_samples: Count = 20  # of each difficulty, every training.validate_every steps
+    test_samples: Count = 200  # of each difficulty
+
+    def problems(self) -> Problems:
+        if not self.difficulties or list(self.difficulties) != sorted(set(self.difficulties)):
+            yield "difficulties", f"expected one or more rising numbers, got {list(self.difficulties)}"
+
+
+@dataclass(frozen=True)
 class StateTrackerModel:
     """A bank of slots that statements read and write one after the other; see sfm_ms/models/state_tracker.py."""
 

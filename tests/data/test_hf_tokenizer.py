@@ -31,6 +31,9 @@ PLAIN = checkpoint_tokenizer()
 TOKENIZER = HfTokenizer(checkpoint_tokenizer())
 
 
+OWN = HfTokenizer.train([f"<|code|>\n{text}<|answer|>\n12\n" for text in TEXTS], 300)
+
+
 @pytest.fixture
 def folder(tmp_path):
     PLAIN.save(str(tmp_path / "tokenizer.json"))
@@ -71,6 +74,28 @@ def test_loading_and_saving(folder):
     again = HfTokenizer.load(folder)
     assert again.num_known == again.num_tokens == TOKENIZER.num_tokens  # nothing is new to it
     assert again.marker("verify") == TOKENIZER.marker("verify")
+
+
+@given(st.text())
+def test_any_text_comes_back_from_an_own_tokenizer(text):
+    tokens = OWN.encode(text)
+    assert OWN.decode(tokens) == text and (tokens < OWN.num_tokens).all()
+
+
+def test_an_own_tokenizer_has_digits_markers_and_an_end(tmp_path):
+    assert OWN.num_known == OWN.num_tokens <= 300 and OWN.encode(END, has_markers=True).tolist() == [OWN.end]
+    assert len(OWN.encode("<|code|>1234<|judge_wrong|>", has_markers=True)) == 6
+    assert not any(set(word) & set("0123456789|") for word in OWN.tokenizer.get_vocab(with_added_tokens=False) if len(word) > 1)
+    assert len(OWN.encode(TEXTS[0])) < 0.8 * len(TEXTS[0])
+    OWN.save(tmp_path)
+    loaded = HfTokenizer.load(tmp_path)
+    assert loaded.tokenizer.to_str() == OWN.tokenizer.to_str() and (loaded.num_known, loaded.end) == (OWN.num_known, OWN.end)
+
+
+def test_an_own_tokenizer_without_room_for_bytes_and_markers_is_refused():
+    assert HfTokenizer.train(TEXTS, 275).num_tokens == 275
+    with pytest.raises(ValueError, match="vocabulary: expected at least 275 tokens, one a byte and 19 special ones, got 274"):
+        HfTokenizer.train(TEXTS, 274)
 
 
 @pytest.mark.parametrize("end", [STARTS, {"content": STARTS, "special": True}])

@@ -14,7 +14,7 @@ from mindspore._c_expression import MSContext
 
 from sfm_ms.models.qwen2_config import Qwen2Config
 from sfm_ms.nn.attention import merge_heads
-from sfm_ms.nn.linear import product
+from sfm_ms.nn.linear import product_in
 from sfm_ms.nn.positions import rotate, rotation
 
 TYPES = {"float32": mstype.float32, "float16": mstype.float16, "bfloat16": mstype.bfloat16}
@@ -180,16 +180,19 @@ class FeedForward(nn.Cell):
 
 
 class Projection(nn.Cell):
-    """(..., X) -> (..., Y), float32: x W or x W + b, multiplied in the model's `dtype`."""
+    """(..., X) -> (..., Y), float32: x W or x W + b, multiplied in the model's `dtype`; nn/lora.py can add to it."""
 
     def __init__(self, in_dim: int, out_dim: int, config: Qwen2Config, initial: Initial, has_bias: bool = False):
         super().__init__()
         self.dtype = TYPES[config.dtype]
         self.weight_XY = initial.normal((in_dim, out_dim), in_dim**-0.5)
         self.bias_Y = initial.constant(out_dim, 0) if has_bias else None
+        self.lora = None
 
     def construct(self, x):
-        y = product(x.astype(self.dtype), self.weight_XY.astype(self.dtype)).astype(mstype.float32)
+        y = product_in(self.dtype, x, self.weight_XY)
+        if self.lora is not None:
+            y = y + self.lora(x)
         return y if self.bias_Y is None else y + self.bias_Y.astype(mstype.float32)
 
 

@@ -6,6 +6,7 @@ Shapes: X width of the input, Y width of the output.
 from __future__ import annotations
 
 import numpy as np
+from mindspore import dtype as mstype
 from mindspore import nn, ops
 
 from sfm_ms.nn.init import normal, zeros
@@ -21,6 +22,11 @@ def product(x, weight_XY):
     """
     rows = MATRIX_PRODUCT(x.reshape(-1, weight_XY.shape[0]), weight_XY)
     return rows.reshape(*x.shape[:-1], weight_XY.shape[1])
+
+
+def product_in(dtype, x, weight_XY):
+    """`product` of both rounded to `dtype`, as float32."""
+    return product(x.astype(dtype), weight_XY.astype(dtype)).astype(mstype.float32)
 
 
 class Linear(nn.Cell):

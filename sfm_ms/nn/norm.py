@@ -20,9 +20,13 @@ class RmsNorm(nn.Cell):
 
     def __init__(self, dim: int):
         super().__init__()
-        self.dim = dim
         self.gain_D = Parameter(Tensor(np.ones(dim, np.float32)))
 
     def construct(self, x):
-        mean_square = ops.square(x).sum(-1, keepdims=True) / self.dim  # on CPU `mean` takes twice as long as `sum`
-        return x * ops.rsqrt(mean_square + EPSILON) * spread(self.gain_D, x)
+        return rms_normed(x) * spread(self.gain_D, x)
+
+
+def rms_normed(x):
+    """The same without the gain."""
+    mean_square = ops.square(x).sum(-1, keepdims=True) / x.shape[-1]  # on CPU `mean` takes twice as long as `sum`
+    return x * ops.rsqrt(mean_square + EPSILON)

@@ -1,14 +1,15 @@
 """System 2, execution: runs the statements of a text one after the other over a bank of slots.
 
 Every operand of a statement has an address in the bank, made of its tokens alone, by which it is read and written. A statement
-computes for a few ticks and decides by itself when it halts; each tick reads what its operands hold, multiplies two views of
-it, and writes a result to one of their addresses by the gated delta rule (nn/slot_bank.py):
+reads what its operands hold, computes for a few ticks and decides by itself when it halts; each tick multiplies two views of what
+was read and writes a result to one of the addresses by the gated delta rule (nn/slot_bank.py):
 
     address m  k_m = unit(o_m K)                     o_m: the tokens of operand m
     read       r = norm(sum over m of sigmoid(o_m g) S^T k_m R_m + o_m E_m)
     tick       h <- h + ((r A + n A') * (r B + n B') * norm(w) G) C        n = norm(h), w: the tokens of no operand
     write      S <- a (I - beta k k^T) S + beta k v^T        k = unit(sum over m of softmax(n P)_m k_m)
 
+All ticks compute with what was read before the first write: what `a` holds in `a = a + b` stays what it was while a changes.
 Which products count is up to the statement's keywords and operators alone, as in nn/arithmetic_unit.py. In a write beta is in
 [0, 2] and a = cos(angle) in [-1, 1]: its eigenvalues, a and a (1 - beta), lie in [-1, 1], signs included (Grazzi et al. 2025,
 "Unlocking State-Tracking in Linear RNNs"); two ticks can swap what two slots hold. As a name is read and written by one address,
@@ -119,10 +120,11 @@ class ExecutionSystem(nn.Cell):
         sizes = [self.dim, PRODUCTS * self.dim, self.dim, 1, self.num_operands, self.num_operands * self.num_slots]
         h_BC, gate_BU, own_BC, is_statement_B1, is_read_BM, address_BX = ops.split(known_BX, sizes, 1)
         address_BMN = address_BX.reshape(-1, self.num_operands, self.num_slots)
-        reads_BMN = is_read_BM.expand_dims(2) * address_BMN
+        held_BMV = read(slots_BNV, is_read_BM.expand_dims(2) * address_BMN)
+        views_BX = self.views(held_BMV, own_BC)
         results, banks, halt_logits = [], [], []
         for tick in range(self.num_ticks):
-            h_BC = h_BC + self.compute(h_BC, gate_BU, own_BC, read(slots_BNV, reads_BMN))
+            h_BC = h_BC + self.compute(h_BC, gate_BU, views_BX)
             slots_BNV = write(slots_BNV, *self.to_write(h_BC, address_BMN, is_statement_B1, tick))
             results.append(h_BC)
             banks.append(slots_BNV)
@@ -134,9 +136,13 @@ class ExecutionSystem(nn.Cell):
             slots_BNV = sum([last[tick].expand_dims(2) * banks[tick] for tick in range(self.num_ticks)])
         return self.after(h_BC), 1 + (sum(reached) - 1) * is_statement_B1, slots_BNV
 
-    def compute(self, h_BC, gate_BU, own_BC, held_BMV):
-        r_BC = self.of_operands(product(held_BMV.reshape(h_BC.shape[0], -1), self.held_XC) + own_BC)
-        views_BX = product(r_BC, self.views_CX) + product(self.in_tick(h_BC), self.before_CX)
+    def views(self, held_BMV, own_BC):
+        """Two of the operands, (B, 2 U): of their names and of what they hold."""
+        r_BC = self.of_operands(product(held_BMV.reshape(own_BC.shape[0], -1), self.held_XC) + own_BC)
+        return product(r_BC, self.views_CX)
+
+    def compute(self, h_BC, gate_BU, views_BX):
+        views_BX = views_BX + product(self.in_tick(h_BC), self.before_CX)
         left_BU, right_BU = ops.split(views_BX, gate_BU.shape[1], 1)
         return product(left_BU * right_BU * gate_BU, self.result_UC)
 
@@ -155,11 +161,11 @@ class ExecutionSystem(nn.Cell):
     def flops(self, num_statements: int) -> int:
         """Floating-point operations (two a multiply-add) of the forward pass for one text."""
         bank, num_operands = self.num_slots * self.slot_dim, self.num_operands
-        once = self.first_CC.size + self.gate_DU.size + self.own_XC.size
-        once += num_operands * (self.address_DN.size + self.is_read_D1.size)
-        compute = num_operands * bank + self.held_XC.size + 2 * self.views_CX.size + self.result_UC.size
+        once = self.first_CC.size + self.gate_DU.size + self.own_XC.size + self.views_CX.size + self.out_CC.size
+        once += num_operands * (self.address_DN.size + self.is_read_D1.size + bank) + self.held_XC.size
+        compute = self.before_CX.size + self.result_UC.size
         of_write = self.target_JCM[0].size + num_operands * self.num_slots + self.value_CV.size + 3 * bank
-        return 2 * num_statements * (once + self.num_ticks * (compute + of_write) + self.out_CC.size)
+        return 2 * num_statements * (once + self.num_ticks * (compute + of_write))
 
     def begin(self, num_rows: int) -> tuple:
         """The slots of `num_rows` texts before their first statement, empty, and what came out of a last statement: nothing."""

@@ -63,8 +63,8 @@ def statement_by_hand(system, statement, words, slots):
     addresses = np.array([unit(operand @ weights["address_DN"]) if operand.any() else [0] * NUM_SLOTS for operand in operands])
     gate = normed(operators) @ weights["gate_DU"]
     reads, own = sigmoid(operands @ weights["is_read_D1"]) * addresses, operands.reshape(-1) @ weights["own_XC"]
+    r = normed((reads @ slots).reshape(-1) @ weights["held_XC"] + own)
     for tick in range(3):
-        r = normed((reads @ slots).reshape(-1) @ weights["held_XC"] + own)
         left, right = np.split(r @ weights["views_CX"] + normed(h) @ weights["before_CX"], 2)
         h = h + (left * right * gate) @ weights["result_UC"]
         n = normed(h)

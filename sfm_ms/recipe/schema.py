@@ -270,6 +270,14 @@ Task = StateTrackingTask | PythonCodeTask
 
 
 @dataclass(frozen=True)
+class LearningRateGroup:
+    """Parameters whose names begin with the prefix, up to a dot."""
+
+    prefix: str = ""
+    learning_rate: Positive = 1e-3  # the peak; warm-up, decay and the final rate are the recipe's, in proportion
+
+
+@dataclass(frozen=True)
 class Optimizer:
     """AdamW with bias correction, linear warm-up, cosine decay and clipping by the global norm."""
 
@@ -280,12 +288,20 @@ class Optimizer:
     epsilon: Positive = 1e-8
     weight_decay: NonNegative = 0.4  # on matrices; never on biases or on what is looked up by token
     clip_norm: Positive = 1.0
+    groups: tuple[LearningRateGroup, ...] = ()  # with peaks of their own; of several that fit, the longest prefix counts
+
+    def problems(self) -> Problems:
+        prefixes = [group.prefix for group in self.groups]
+        for i, prefix in enumerate(prefixes):
+            if not prefix or prefix in prefixes[:i]:
+                yield f"groups[{i}].prefix", f"expected a name that no other group has, got '{prefix}'"
 
 
 @dataclass(frozen=True)
 class Training:
     steps: Count = 3_000
     batch_size: Count = 32
+    frozen: tuple[str, ...] = ()  # beginnings of names, up to a dot, of parameters that are not trained
     tick_cost: NonNegative = 1e-3  # added to a program's loss for each expected tick beyond the first of its statements
     verification_weight: NonNegative = 0.1  # of the loss of telling right answers from wrong ones, in texts
     # Statements in the compiled graph; longer programs pass through it again, the state carried. A model that carries no

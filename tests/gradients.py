@@ -1,4 +1,4 @@
-"""What every model must show of its gradients; test modules import it by `from gradients import assert_all_learn`."""
+"""What models must show of their gradients; test modules import it by `from gradients import assert_all_learn`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ class PartOfTheAnswers(nn.Cell):
 
     def construct(self, statements, questions, state):
         return self.model(statements, questions, state)[0][:, :, :, :50].sum()
+
+
+class SquaredLogits(nn.Cell):
+    """tokens -> the mean square of a language model's logits."""
+
+    def __init__(self, model: nn.Cell):
+        super().__init__()
+        self.model = model
+
+    def construct(self, tokens):
+        return (self.model(tokens) ** 2).mean()
 
 
 def assert_all_learn(model: nn.Cell, statements: np.ndarray, questions: np.ndarray) -> None:

@@ -40,11 +40,11 @@ class StateFlowMachine(nn.Cell):
     -> (logits (B, T, Y), hidden (B, T, D) or (B, T, D + C + 1), ticks (B, S), *state)
 
     operand: of its statement, that a token is part of, from 1; 0: of none; negative at comments and padding. recalled: what came
-    after each token's last use, as data/last_uses.py has it. is_token: 1, and 0
-    for the padding at a row's end. is_end: 1 at tokens that complete a statement, S of them at most. kinds and edges: of the
-    statements, as data/readings.py has them; edges name statements by their number in the text. hidden: what the logits are made
-    of, and beside it what Execution found and how much doubt there is, for `verdict` and `second_opinion`. ticks: expected number
-    that Execution takes; 1 without it. `begin` makes the state of texts that begin; a text may be cut into pieces anywhere.
+    after each token's last use, as data/last_uses.py has it. is_token: 1, and 0 for the padding at a row's end. is_end: 1 at
+    tokens that complete a statement, S of them at most. kinds and edges: of the statements, as data/readings.py has them; edges
+    name statements by their number in the text. hidden: what the logits are made of, and beside it what Execution found and how
+    much doubt there is, for `verdict` and `second_opinion`. ticks: expected number that Execution takes; 1 without it. `begin`
+    makes the state of texts that begin; a text may be cut into pieces anywhere.
     `shape` is the task's TextShape.
     """
 

@@ -24,6 +24,7 @@ from sfm_ms.nn.delta_block import DeltaBlock
 from sfm_ms.nn.init import zeros
 from sfm_ms.nn.linear import Linear, matrices, num_products
 from sfm_ms.nn.norm import rms_normed
+from sfm_ms.nn.tokens_at import tokens_at
 
 MIXERS = ("delta", "feed_forward")
 NO_BLOCK = -1
@@ -114,11 +115,11 @@ class Thinker(nn.Cell):
 
         A judge that must not know the verdict is asked at the token before the one that tells it.
         """
-        return self.judge_head(at(x_BTD, places_BN))
+        return self.judge_head(tokens_at(x_BTD, places_BN))
 
     def surprise(self, x_BTD, places_BN):
         """The mean loss of a sample in nats, as expected at these tokens (B, N); what is hidden does not learn from it."""
-        return ops.softplus(self.surprise_head(ops.stop_gradient(at(x_BTD, places_BN))))
+        return ops.softplus(self.surprise_head(ops.stop_gradient(tokens_at(x_BTD, places_BN))))
 
     def begin(self, num_rows: int, num_tokens: int) -> tuple[Tensor, ...]:
         """The state before the first token: Qwen2's, which remembers `num_tokens`, at least 1, and then that of each block."""
@@ -193,13 +194,6 @@ def first_tokens(before_B1, segments_BT):
     """(B, T) float32: 1 where a token's segment is not that of the token before; before_B1 has that of the row's first."""
     segments = ops.concat((before_B1, segments_BT), 1)
     return ops.not_equal(segments[:, 1:], segments[:, :-1]).astype(mstype.float32)
-
-
-def at(x_BTD, places_BN):
-    """(B, N, D): of each row the tokens at its places."""
-    num_rows, num_tokens, dim = x_BTD.shape
-    starts_B1 = ops.arange(num_rows).astype(mstype.int32).expand_dims(1) * num_tokens
-    return ops.gather(x_BTD.reshape(-1, dim), starts_B1 + places_BN, 0)
 
 
 def some_of(state, start, size):

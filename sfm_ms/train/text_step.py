@@ -16,6 +16,7 @@ from mindspore import dtype as mstype
 
 from sfm_ms.data.text_batches import TextBatch
 from sfm_ms.nn.statement_places import same
+from sfm_ms.nn.tokens_at import tokens_at
 from sfm_ms.nn.verification import verification_loss
 from sfm_ms.recipe.schema import Recipe
 from sfm_ms.train.optim import Update
@@ -50,7 +51,7 @@ class TextLoss(nn.Cell):
         nll = nll_of(logits, targets)
         code, answer, extra_ticks = mean(nll, is_code), mean(nll, is_answer), (ticks - 1).mean()
         is_answer_BQ, places_BQ = ops.topk(is_answer, self.most_answers)
-        hidden, logits = rows_at(hidden, places_BQ), rows_at(ops.stop_gradient(logits), places_BQ)
+        hidden, logits = tokens_at(hidden, places_BQ), tokens_at(ops.stop_gradient(logits), places_BQ)
         targets_BQ = ops.gather_elements(targets, 1, places_BQ)
         accuracy, opinion, its_accuracy, verification = self.of_answers(hidden, logits, targets_BQ, is_answer_BQ)
         loss = code + self.answer_weight * (answer + opinion) + self.tick_cost * extra_ticks
@@ -70,13 +71,6 @@ class TextLoss(nn.Cell):
             opinion = mean(nll_of(opinion_BQY, targets_BQ), is_answer_BQ)
             its_accuracy = mean(same(likeliest(opinion_BQY), targets_BQ), is_answer_BQ)
         return mean(same(first_BQ, targets_BQ), is_answer_BQ), opinion, its_accuracy, sum(verifications) / 2
-
-
-def rows_at(array_BTX, places_BQ):
-    """(B, Q, X): of each row of the batch the vectors at its places."""
-    num_rows, num_tokens, size = array_BTX.shape
-    starts_B1 = (num_tokens * ops.arange(num_rows)).astype(places_BQ.dtype).expand_dims(1)
-    return ops.gather(array_BTX.reshape(num_rows * num_tokens, size), starts_B1 + places_BQ, 0)
 
 
 def choices(logits_BTY):

@@ -9,7 +9,8 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from gradients import SquaredLogits
+from mindspore import Tensor
 from safetensors.numpy import load_file
 
 from sfm_ms.convert import load_qwen2
@@ -156,21 +157,12 @@ def test_texts_that_share_a_row_do_not_see_each_other(small):
         assert np.abs(packed[0, first:last] - alone[0]).max() < 2e-5
 
 
-class Loss(nn.Cell):
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def construct(self, tokens):
-        return (self.model(tokens) ** 2).mean()
-
-
 @pytest.mark.parametrize("is_tied", [True, False])
 def test_every_parameter_has_a_gradient(is_tied):
     model = Qwen2(Qwen2Config(**{**vars(SMALL), "is_tied": is_tied}), np.random.default_rng(0))
     names, parameters = zip(*model.parameters_and_names(), strict=True)
     assert ("head_YD" in names) is not is_tied
-    gradients = ms.grad(Loss(model), None, ms.ParameterTuple(parameters))(Tensor(tokens_of(2, 7)))
+    gradients = ms.grad(SquaredLogits(model), None, ms.ParameterTuple(parameters))(Tensor(tokens_of(2, 7)))
     for name, gradient in zip(names, gradients, strict=True):
         assert np.isfinite(gradient.asnumpy()).all(), name
         # A bias of the keys adds the same to all the scores of a query but for the rotation: small, not 0.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from gradients import SquaredLogits
+from mindspore import Tensor
 
 from sfm_ms.models.qwen2 import Qwen2, Qwen2Config
 from sfm_ms.nn.lora import add_lora, merge_lora
@@ -31,15 +32,6 @@ def shake(lora):
     for parameter in lora.trainable_params():
         if parameter.name.endswith("b_RY"):
             parameter.set_data(Tensor(rng.normal(size=parameter.shape).astype(np.float32)))
-
-
-class Loss(nn.Cell):
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def construct(self, tokens):
-        return (self.model(tokens) ** 2).mean()
 
 
 def test_it_adds_nothing_at_the_start_and_merged_the_same_without_further_parameters():
@@ -72,7 +64,7 @@ def test_only_what_it_brings_is_trainable():
     places = ["attention.query", "attention.value", "feed_forward.down"]
     assert added == {f"layers.0.{place}.lora.{part}" for place in places for part in ("a_XR", "b_RY")}
     assert {parameter.name for parameter in lora.trainable_params()} == added
-    gradients = ms.grad(Loss(lora), None, ms.ParameterTuple(lora.trainable_params()))(TOKENS)
+    gradients = ms.grad(SquaredLogits(lora), None, ms.ParameterTuple(lora.trainable_params()))(TOKENS)
     for parameter, gradient in zip(lora.trainable_params(), gradients, strict=True):  # of A only once B is not 0
         assert (np.abs(gradient.asnumpy()).max() > 0) == parameter.name.endswith("b_RY"), parameter.name
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 RUNS = Path("runs")
+OF_TEXTS = {"tokens": 200, "temperature": 0.8, "seed": 0, "answer": False}  # what `sfm generate` does where nothing is said
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,18 +47,15 @@ def _parser() -> argparse.ArgumentParser:
     recipe_command("train", _train, "train a recipe in runs/<name>, going on where that run was left")
     evaluation = command("eval", _eval, "evaluate a run from its checkpoint alone")
     evaluation.add_argument("run", metavar="RUN", help="a folder, or the name of one in runs/")
-    evaluation.add_argument(
+    other_tests = evaluation.add_mutually_exclusive_group()
+    other_tests.add_argument(
         "--multipliers", type=_positive, nargs="+", metavar="N", help="test lengths, e.g. 1 32 128; only printed"
     )
-    generation = command("generate", _generate, "go on with a text, token by token")
-    generation.add_argument("run", metavar="RUN", help="a folder, or the name of one in runs/")
-    source = generation.add_mutually_exclusive_group()
-    source.add_argument("--prompt", default="", help="the text to go on with")
-    source.add_argument("--file", type=Path, metavar="FILE", help="a file that holds it")
-    generation.add_argument("--tokens", type=_positive, default=200, metavar="N", help="at most so many; 200 where left out")
-    generation.add_argument("--temperature", type=float, default=0.8, help="0 takes the most likely tokens; 0.8 where left out")
-    generation.add_argument("--seed", type=int, default=0)
-    generation.add_argument("--answer", action="store_true", help="only the rest of the line, verified, in up to 3 attempts")
+    other_tests.add_argument(
+        "--cruxeval", type=Path, metavar="FILE.jsonl", help="what a run of code_execution makes of its problems; only printed"
+    )
+    generation = command("generate", _generate, "go on with a text, token by token, or tell what a Python program does")
+    _add_generation(generation)
     conversion = command("convert", _convert, "checkpoints of Qwen2.5 from and to HuggingFace's names and layout")
     conversion.add_argument("direction", choices=["to-hf", "from-hf"])
     conversion.add_argument(
@@ -74,6 +72,20 @@ def _parser() -> argparse.ArgumentParser:
     trace.add_argument("program", metavar="PROGRAM.txt", nargs="?", type=Path, help="a program of the run's family")
     trace.add_argument("--summary", action="store_true", help="instead of a program: slot purity and ticks over test programs")
     return parser
+
+
+def _add_generation(generation: argparse.ArgumentParser) -> None:
+    generation.add_argument("run", metavar="RUN", help="a folder, or the name of one in runs/")
+    source = generation.add_mutually_exclusive_group()
+    source.add_argument("--prompt", default="", help="the text to go on with; for a run of code_execution a Python program")
+    source.add_argument("--file", type=Path, metavar="FILE", help="a file that holds it")
+    description = "code_execution takes none of them: it takes the most likely tokens, up to the judgement or the window's end"
+    # Left out of the options where they are not given, so that a run that does not take them can say so.
+    texts = generation.add_argument_group("for runs of python_code", description, argument_default=argparse.SUPPRESS)
+    texts.add_argument("--tokens", type=_positive, metavar="N", help="at most so many; 200 where left out")
+    texts.add_argument("--temperature", type=float, help="0 takes the most likely tokens; 0.8 where left out")
+    texts.add_argument("--seed", type=int, help="0 where left out")
+    texts.add_argument("--answer", action="store_true", help="only the rest of the line, verified, in up to 3 attempts")
 
 
 def _ls(_options: argparse.Namespace) -> int:
@@ -101,8 +113,9 @@ def _check(options: argparse.Namespace) -> int:
     from sfm_ms.plan import plan
 
     print(f"{options.recipe} is valid and trains in {RUNS / recipe.name}")
-    print("\n".join(plan(recipe).lines()))
-    return DONE
+    found = plan(recipe)
+    print("\n".join(found.lines()))
+    return _wrong(found.problem()) if found.problem() else DONE
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -116,7 +129,7 @@ def _train(options: argparse.Namespace) -> int:
     from sfm_ms.train.trainer import Interrupted, train
 
     try:
-        run = train(recipe, RUNS)
+        run, ranks = train(recipe, RUNS)
     except (RunError, CheckpointError) as error:
         return _wrong(error)
     except Interrupted as stopped:
@@ -126,6 +139,8 @@ def _train(options: argparse.Namespace) -> int:
     except FloatingPointError as error:
         print(error, file=sys.stderr)
         return FAILED
+    if ranks.rank > 0:  # the first process evaluates
+        return DONE
     if run.results_file.is_file():
         print(f"{run.path} is trained and evaluated already")
         results = json.loads(run.results_file.read_text(encoding="utf-8"))
@@ -137,6 +152,8 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _eval(options: argparse.Namespace) -> int:
+    if options.cruxeval:
+        return _cruxeval(options)
     _start()
     from sfm_ms.evaluate import evaluate, table
     from sfm_ms.train.checkpoint import CheckpointError
@@ -151,29 +168,56 @@ def _eval(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _cruxeval(options: argparse.Namespace) -> int:
+    from sfm_ms.tasks import cruxeval
+
+    try:
+        problems = cruxeval.read(options.cruxeval)
+    except ValueError as error:
+        return _wrong(error)
+    _start()
+    from sfm_ms.evaluate import own_programs
+    from sfm_ms.train.checkpoint import CheckpointError
+    from sfm_ms.train.run_folder import RunError, RunFolder
+
+    try:
+        print(own_programs.solve(RunFolder.existing(RUNS, options.run), problems))
+    except (RunError, CheckpointError) as error:
+        return _wrong(error)
+    return DONE
+
+
 def _generate(options: argparse.Namespace) -> int:
     try:
         prompt = options.file.read_text(encoding="utf-8-sig") if options.file else options.prompt
     except (OSError, UnicodeDecodeError) as error:
         return _wrong(f"{options.file} cannot be read: {error}")
     _start()
-    from sfm_ms.data.tokenizer import TextTokenizer
-    from sfm_ms.generate import Generator
-    from sfm_ms.train import trained
     from sfm_ms.train.checkpoint import CheckpointError
     from sfm_ms.train.run_folder import RunError, RunFolder
 
+    of_kind = {"python_code": _go_on, "code_execution": _tell}
     try:
         run = RunFolder.existing(RUNS, options.run)
-        task = run.recipe().task
-        if task.kind != "python_code":
-            return _wrong(f"{run.path}: expected a run of the task python_code, got one of {task.kind}")
-        model = trained.load(run).model
-        if not model.carries_state:
-            return _wrong(f"{run.path}: expected a model that carries its state, got a {run.recipe().model.kind}")
+        kind = run.recipe().task.kind
+        if kind not in of_kind:
+            return _wrong(f"{run.path}: expected a run of the task {' or '.join(of_kind)}, got one of {kind}")
+        return of_kind[kind](run, prompt, options)
     except (RunError, CheckpointError) as error:
         return _wrong(error)
-    generator = Generator(model, TextTokenizer.load(run.tokenizer_file), task)
+
+
+def _go_on(run, prompt: str, options: argparse.Namespace) -> int:
+    """With a text, by a run of python_code."""
+    from sfm_ms.data.tokenizer import TextTokenizer
+    from sfm_ms.generate import Generator
+    from sfm_ms.train import trained
+
+    options = argparse.Namespace(**{**OF_TEXTS, **vars(options)})
+    model, recipe = trained.load(run).model, run.recipe()
+    if not model.carries_state:
+        return _wrong(f"{run.path}: expected a model that carries its state, got a {recipe.model.kind}")
+    generator = Generator(model, TextTokenizer.load(run.tokenizer_file), recipe.task)
     if options.answer:
         answer = generator.answer(prompt)
         outcome = "accepted" if answer.is_accepted else "all rejected, this one trusted most"
@@ -183,6 +227,19 @@ def _generate(options: argparse.Namespace) -> int:
     for text in generator.write(prompt, options.tokens, options.temperature, options.seed):
         print(text, end="", flush=True)
     print()
+    return DONE
+
+
+def _tell(run, program: str, options: argparse.Namespace) -> int:
+    """What a program does, by a run of code_execution."""
+    from sfm_ms.evaluate import own_programs
+
+    given = ", ".join(f"--{name}" for name in OF_TEXTS if name in options)
+    if given:
+        return _wrong(f"{given}: only runs of python_code take this, and {run.path} is one of code_execution")
+    if not program.strip():
+        return _wrong(f"--prompt or --file: expected a Python program for {run.path}, got nothing")
+    print(own_programs.tell(run, program))
     return DONE
 
 

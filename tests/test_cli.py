@@ -106,12 +106,12 @@ def test_killed_and_resumed_is_bit_for_bit_the_run_left_alone(finished, tmp_path
     assert_same_end(run, finished[0] / "runs" / "debug-state_tracking")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_signal_saves_says_how_to_go_on_and_loses_nothing(finished, tmp_path, number):
+def test_a_stop_signal_saves_says_how_to_go_on_and_loses_nothing(finished, tmp_path):
+    """Ctrl-C; test_cli_texts.py sends SIGTERM."""
     process = start(tmp_path, *TRAIN)
     run = tmp_path / "runs" / "debug-state_tracking"
     wait_for(run / "metrics.csv", process)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1 and "Traceback" not in err
     assert f"go on with: sfm {' '.join(TRAIN)}" in err and "saved in runs/debug-state_tracking" in err

@@ -51,7 +51,7 @@ def at_rate(name: str, overrides: list[str], rate: float, steps: int) -> Recipe:
 
 
 def best_validation(recipe: Recipe, runs: Path) -> float:
-    run = train(recipe, runs)
+    run, _ = train(recipe, runs)
     with run.metrics_file.open(newline="", encoding="utf-8") as file:
         return max(float(row["validation_exact_match"]) for row in csv.DictReader(file) if row["validation_exact_match"])
 

@@ -19,6 +19,7 @@ from sfm_ms.tasks.special_tokens import SPECIAL_TOKENS, marker
 
 END = "<|endoftext|>"
 ROWS = 16  # tables have a multiple of so many, the width of the Cube unit
+PIECES = r"[A-Za-z_]+|[^A-Za-z_0-9]+"  # a name is spelled the same wherever it stands, as GPT-2's " name" and "name" are not
 NOISE = 0.1  # of new rows, as a share of the old rows' standard deviation
 
 
@@ -45,7 +46,8 @@ class HfTokenizer:
             needed = f"{NUM_BYTES + len(special)} tokens, one a byte and {len(special)} special ones"
             raise ValueError(f"vocabulary: expected at least {needed}, got {vocabulary}")
         between = re.compile("|".join(map(re.escape, special)))
-        tokenizer = pairs_of_bytes((piece for text in texts for piece in between.split(text)), vocabulary - len(special))
+        texts = (piece for text in texts for piece in between.split(text))
+        tokenizer = pairs_of_bytes(texts, vocabulary - len(special), PIECES)
         tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
         return cls(tokenizer)
 
@@ -63,8 +65,10 @@ class HfTokenizer:
         return cls(tokenizer, (end["content"] if isinstance(end, dict) else end) or END)
 
     def save(self, folder: str | Path) -> None:
-        """`tokenizer.json` with the markers in it."""
+        """`tokenizer.json` with the markers in it, and `tokenizer_config.json` with the name of the end."""
         self.tokenizer.save(str(Path(folder) / "tokenizer.json"))
+        options = json.dumps({"eos_token": self.tokenizer.id_to_token(self.end)}, indent=1)
+        (Path(folder) / "tokenizer_config.json").write_text(options + "\n", encoding="utf-8")
 
     @property
     def num_tokens(self) -> int:

@@ -8,7 +8,7 @@ from sfm_ms.data.last_uses import NUM_RECALLED
 from sfm_ms.data.operands import NUM_OPERANDS
 from sfm_ms.data.readings import NUM_EDGE_KINDS, NUM_STATEMENT_KINDS
 from sfm_ms.data.splits import language
-from sfm_ms.recipe.schema import PythonCodeTask, Recipe
+from sfm_ms.recipe.schema import CodeExecutionTask, PythonCodeTask, Recipe
 from sfm_ms.tasks.state_tracking import InputShape
 
 
@@ -21,6 +21,6 @@ class TextShape(NamedTuple):
 
 
 def input_shape(recipe: Recipe) -> InputShape | TextShape:
-    if isinstance(recipe.task, PythonCodeTask):
+    if isinstance(recipe.task, PythonCodeTask | CodeExecutionTask):
         return TextShape(recipe.task.vocabulary)
     return language(recipe).input_shape()

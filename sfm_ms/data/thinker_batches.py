@@ -29,7 +29,7 @@ from sfm_ms.tasks.python_code import hashed, split_of
 
 Sample = CodeSample | DebuggingSample
 
-KINDS = {"code_execution": code_execution.sample, "debugging": debugging.sample}
+KINDS = ("code_execution", "debugging")
 GROUP = 8  # rows
 HELD_OUT = 0.1  # share of all programs that is for validation, and as much for the test
 _ATTEMPTS = 1000  # to draw a sample of the split that fits the window
@@ -52,6 +52,7 @@ class PackedBatch(NamedTuple):
     segments_BT: np.ndarray  # int32; 0 in padding
     targets_BT: np.ndarray  # int32: the sample's next token
     weights_BT: np.ndarray  # float32: 1 where the loss falls on the target
+    expected_BP: np.ndarray  # int32: the last place of its prompt; 0 where there is no sample
     judged_BP: np.ndarray  # int32: the sample's last place, whose target is the judgement; 0 where there is no sample
     is_correct_BP: np.ndarray  # float32
     is_sample_BP: np.ndarray  # float32
@@ -107,22 +108,29 @@ def fitting_sample(
 ) -> Encoded:
     """Sample `index` of the split: a pure function of the arguments. RecipeError where none fits the window."""
     window = recipe.task.window_tokens
-    for candidate in _candidates(recipe.seed, split, kind, difficulty, index, share_wrong):
+    for candidate in _candidates(recipe, split, kind, difficulty, index, share_wrong):
         found = encoded(candidate, tokenizer)
         if len(found.tokens) - 1 <= window:
             return found
     raise RecipeError(f"task.window_tokens: no sample of {kind}, difficulty {difficulty}, has at most {window} tokens")
 
 
-def _candidates(seed: int, split: str, kind: str, difficulty: int, index: int, share_wrong: float) -> Iterator[Sample]:
+def _candidates(recipe: Recipe, split: str, kind: str, difficulty: int, index: int, share_wrong: float) -> Iterator[Sample]:
     """Those of the split among the draws that are sample `index`'s alone.
 
     A sample belongs to a split by the hash of what is given: no prompt of one split, of any seed, is ever in another.
     """
     for number in range(index * _ATTEMPTS, (index + 1) * _ATTEMPTS):
-        drawn = KINDS[kind](seed, number, difficulty, share_wrong=share_wrong)
+        drawn = _drawn(recipe, kind, number, difficulty, share_wrong)
         if split_of(hashed(drawn.spans()[0].text), HELD_OUT) == split:
             yield drawn
+
+
+def _drawn(recipe: Recipe, kind: str, number: int, difficulty: int, share_wrong: float) -> Sample:
+    if kind == "debugging":
+        return debugging.sample(recipe.seed, number, difficulty, share_wrong=share_wrong)
+    largest = recipe.task.largest_number
+    return code_execution.sample(recipe.seed, number, difficulty, share_wrong=share_wrong, largest_number=largest)
 
 
 def encoded(sample: Sample, tokenizer: HfTokenizer) -> Encoded:
@@ -138,7 +146,7 @@ def packed(rows: Sequence[Sequence[Encoded]], num_tokens: int, max_samples: int)
     by_token, by_sample = (len(rows), num_tokens), (len(rows), max_samples)
     batch = PackedBatch(
         *(np.zeros(by_token, dtype) for dtype in (np.int32, np.int32, np.int32, np.float32)),
-        *(np.zeros(by_sample, dtype) for dtype in (np.int32, np.float32, np.float32)),
+        *(np.zeros(by_sample, dtype) for dtype in (np.int32, np.int32, np.float32, np.float32)),
     )
     for row, samples in enumerate(rows):
         first = 0
@@ -148,6 +156,7 @@ def packed(rows: Sequence[Sequence[Encoded]], num_tokens: int, max_samples: int)
             batch.segments_BT[row, span] = place + 1
             batch.targets_BT[row, span] = each.tokens[1:]
             batch.weights_BT[row, span] = each.is_learned[1:]
+            batch.expected_BP[row, place] = first + each.num_given - 1
             batch.judged_BP[row, place] = span.stop - 1
             batch.is_correct_BP[row, place] = each.sample.is_correct
             batch.is_sample_BP[row, place] = 1
@@ -158,9 +167,9 @@ def packed(rows: Sequence[Sequence[Encoded]], num_tokens: int, max_samples: int)
 def tokenizer_of(recipe: Recipe) -> HfTokenizer:
     """The checkpoint's that the recipe names, else one trained on samples of the recipe's training."""
     task = recipe.task
-    if task.tokenizer:
-        return HfTokenizer.load(task.tokenizer)
+    if recipe.model.checkpoint:
+        return HfTokenizer.load(recipe.model.checkpoint)
     kinds = [kind for kind, share in zip(KINDS, (1 - task.share_debugging, task.share_debugging), strict=True) if share]
     read = [(kind, difficulty, index) for kind in kinds for difficulty in task.difficulties for index in range(_READ_SAMPLES)]
-    samples = (next(_candidates(recipe.seed, "train", *each, share_wrong=0)) for each in read)
+    samples = (next(_candidates(recipe, "train", *each, share_wrong=0)) for each in read)
     return HfTokenizer.train((each.text for each in samples), task.vocabulary)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from sfm_ms.data.operands import Spelling, spelling
 
@@ -78,12 +78,17 @@ class TextTokenizer:
         return self.tokenizer.decode([int(token) - 1 for token in tokens if token != self.end])
 
 
-def pairs_of_bytes(texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Byte-pair encoding with at most so many tokens, trained on the texts. Digits are in no pair."""
+def pairs_of_bytes(texts: Iterable[str], vocabulary: int, pieces: str | None = None) -> Tokenizer:
+    """Byte-pair encoding with at most so many tokens, trained on the texts. Digits are in no pair.
+
+    pieces: a regular expression; no pair reaches from one match to the next. None: GPT-2's, words with the space before them.
+    """
     tokenizer = Tokenizer(models.BPE())
     # Digit by digit, a number is spelled the same wherever it stands.
-    digits, words = pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, words])
+    split = [pre_tokenizers.Digits(individual_digits=True)]
+    split += [pre_tokenizers.Split(Regex(pieces), "isolated")] if pieces else []
+    split += [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pieces is None)]
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, show_progress=False)

@@ -1,14 +1,14 @@
-"""Evaluates a run from its checkpoint alone: what it says of programs (programs.py) or of texts (texts.py)."""
+"""Evaluates a run from its checkpoint alone: what it says of programs (programs.py, thinker.py) or of texts (texts.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sfm_ms.evaluate import programs, texts
+from sfm_ms.evaluate import programs, texts, thinker
 from sfm_ms.recipe import Recipe
 from sfm_ms.train.run_folder import RunFolder
 
-EVALUATIONS = {"state_tracking": programs, "python_code": texts}  # by the task's kind
+EVALUATIONS = {"state_tracking": programs, "python_code": texts, "code_execution": thinker}  # by the task's kind
 
 
 def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:

@@ -1,5 +1,6 @@
 """The models, by the `kind:` of a recipe."""
 
+from sfm_ms.models import thinker
 from sfm_ms.models.gru import GruTracker
 from sfm_ms.models.linear_attention import LinearAttentionTracker
 from sfm_ms.models.state_flow_machine import StateFlowMachine
@@ -17,9 +18,13 @@ MODELS = {
     "static_slots": StaticSlots,
     "state_flow_machine": StateFlowMachine,
     "text_transformer": TextTransformer,
+    "thinker": thinker.of_recipe,
 }
 
 
-def build(recipe, shape):
-    """The recipe's model with its initial weights: a pure function of the recipe and of the shape of its task's input."""
-    return MODELS[recipe.model.kind](recipe.model, shape, recipe.seed)
+def build(recipe, shape, *base):
+    """The recipe's model with its initial weights: a pure function of the recipe and of the shape of its task's input.
+
+    base: for a Thinker, the Qwen2 that it is built around; a random one where there is none.
+    """
+    return MODELS[recipe.model.kind](recipe.model, shape, recipe.seed, *base)

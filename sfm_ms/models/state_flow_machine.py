@@ -21,6 +21,7 @@ from sfm_ms.nn.cost import Cost, cost, total
 from sfm_ms.nn.init import normal
 from sfm_ms.nn.last_use import LastUse
 from sfm_ms.nn.linear import num_operands, num_products, product
+from sfm_ms.nn.softplus import softplus
 from sfm_ms.nn.statement_places import places
 from sfm_ms.nn.statement_reader import StatementReader
 from sfm_ms.nn.verification import VerificationHead
@@ -168,8 +169,8 @@ def features(logits_BTY, candidate_BT):
 
 def less_certain(logit_BT, doubt_BT):
     """The logit of sigmoid(logit) * exp(-doubt)."""
-    log_chance_BT = ops.minimum(-ops.softplus(-logit_BT) - doubt_BT, -SMALLEST_DOUBT)
-    return log_chance_BT - ops.log(1 - ops.exp(log_chance_BT))
+    log_chance_BT = ops.minimum(-softplus(-logit_BT) - doubt_BT, -SMALLEST_DOUBT)
+    return log_chance_BT - ops.log1p(-ops.exp(log_chance_BT))
 
 
 class Exchange(nn.Cell):

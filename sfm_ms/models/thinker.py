@@ -23,10 +23,14 @@ from sfm_ms.nn.cost import Cost, num_parameters
 from sfm_ms.nn.delta_block import DeltaBlock
 from sfm_ms.nn.init import zeros
 from sfm_ms.nn.linear import Linear, matrices, num_products
+from sfm_ms.nn.lora import add_lora
 from sfm_ms.nn.norm import rms_normed
+from sfm_ms.nn.softplus import softplus
 from sfm_ms.nn.tokens_at import tokens_at
+from sfm_ms.recipe.schema import ThinkerModel
 
 MIXERS = ("delta", "feed_forward")
+WITH_LORA = ("query", "key", "value", "output", "gate", "up", "down")  # projections of the base
 NO_BLOCK = -1
 
 
@@ -60,6 +64,28 @@ class ThinkerConfig:
                 raise ValueError(f"sfm_layers: expected layers from 0 to {self.base.num_layers - 1}, got {layer}")
         if list(self.sfm_layers) != sorted(set(self.sfm_layers)):
             raise ValueError(f"sfm_layers: expected rising numbers, got {', '.join(map(str, self.sfm_layers))}")
+
+
+def of_recipe(model: ThinkerModel, shape, seed: int, base: Qwen2 | None = None) -> Thinker:
+    """The Thinker that a recipe asks for, around that base or else a random one whose table has `shape.num_tokens` rows."""
+    thinker = Thinker(config_of(model, base_config_of(model, shape.num_tokens) if base is None else base.config), seed, base)
+    if model.lora_rank:
+        add_lora(thinker.base, WITH_LORA, model.lora_rank, model.lora_alpha, seed)
+    if model.recompute:
+        for cell in (*thinker.base.layers, *thinker.sfm):
+            cell.recompute()
+    return thinker
+
+
+def base_config_of(model: ThinkerModel, num_rows: int) -> Qwen2Config:
+    """num_rows: of the table of tokens."""
+    same = ("dim", "feed_forward_dim", "num_layers", "num_heads", "num_key_value_heads", "is_tied", "dtype", "attention")
+    return Qwen2Config(vocabulary=num_rows, weights=model.dtype, **{name: getattr(model, name) for name in same})
+
+
+def config_of(model: ThinkerModel, base: Qwen2Config) -> ThinkerConfig:
+    same = ("sfm_layers", "sfm_dim", "sfm_heads", "judge_dim", "surprise_dim", "mixer")
+    return ThinkerConfig(base, **{name: getattr(model, name) for name in same})
 
 
 class Thinker(nn.Cell):
@@ -119,7 +145,7 @@ class Thinker(nn.Cell):
 
     def surprise(self, x_BTD, places_BN):
         """The mean loss of a sample in nats, as expected at these tokens (B, N); what is hidden does not learn from it."""
-        return ops.softplus(self.surprise_head(ops.stop_gradient(tokens_at(x_BTD, places_BN))))
+        return softplus(self.surprise_head(ops.stop_gradient(tokens_at(x_BTD, places_BN))))
 
     def begin(self, num_rows: int, num_tokens: int) -> tuple[Tensor, ...]:
         """The state before the first token: Qwen2's, which remembers `num_tokens`, at least 1, and then that of each block."""

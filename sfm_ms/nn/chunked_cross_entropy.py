@@ -54,7 +54,7 @@ class ChunkedNll(nn.Cell):
             sum_N = sum_N * ops.exp(before_N - highest_N) + ops.exp(logits_NV - beside(highest_N, logits_NV)).sum(-1)
             of_target_N = of_target_N + (logits_NV * is_target_NV).sum(-1)
             x = ops.depend(x, (sum_N, of_target_N))  # one chunk after the other, or all of them may be made first
-        log_sum_N = highest_N + ops.log(sum_N)
+        log_sum_N = highest_N + ops.log1p(sum_N - 1)  # at least 1; why not log: nn/softplus.py
         return log_sum_N - of_target_N, log_sum_N
 
     def bprop(self, x_ND, head_YD, targets_N, out, dout):

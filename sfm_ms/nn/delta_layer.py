@@ -17,6 +17,7 @@ from sfm_ms.nn.init import normal
 from sfm_ms.nn.linear import product
 from sfm_ms.nn.norm import RmsNorm
 from sfm_ms.nn.short_convolution import ShortConvolution
+from sfm_ms.nn.softplus import softplus
 from sfm_ms.ops.gated_delta_rule import GatedDeltaRule
 
 SMALLEST_SQUARE = 1e-6  # of a key that is brought to length 1
@@ -44,7 +45,7 @@ class DeltaLayer(nn.Cell):
         q_BTHK, k_BTHK, v_BTHK = [self.by_heads(rows) for rows in ops.split(rows_BTF, x_BTD.shape[2], 2)]
         is_token_BT1 = is_token_BT.expand_dims(2)
         beta_BTH = 2 * ops.sigmoid(product(x_BTD, self.to_beta_DH)) * is_token_BT1
-        steps_BTH = ops.softplus(product(x_BTD, self.to_decay_DH) + self.step_bias_H)
+        steps_BTH = softplus(product(x_BTD, self.to_decay_DH) + self.step_bias_H)
         log_decay_BTH = -ops.exp(self.log_rate_H) * steps_BTH * is_token_BT1
         o_BTHK, state_BHKK = self.rule(unit(q_BTHK), unit(k_BTHK), v_BTHK, beta_BTH, log_decay_BTH, None, state_BHKK)
         gate_BTD = product(x_BTD, self.to_gate_DD)

@@ -19,6 +19,7 @@ from mindspore import nn, ops
 from sfm_ms.nn.attention import MASKED
 from sfm_ms.nn.init import normal, spread_table, table, zeros
 from sfm_ms.nn.slot_bank import unit_keys
+from sfm_ms.nn.softplus import softplus
 from sfm_ms.recipe.schema import StateTrackerModel
 
 ADDRESS_SCALE = 6.0  # makes the softmax over slots sharp, and Adam's steps in it large
@@ -95,7 +96,7 @@ class StatementEncoder(nn.Cell):
         """((L, 1),): a in (0, 1] for all slots; nothing where the recipe has no forget gate."""
         if not self.forget_gate:
             return ()
-        log_decay_MJ = -ops.softplus(ops.matmul(instruction_MI, self.forget_IJ) + INITIAL_FORGET)
+        log_decay_MJ = -softplus(ops.matmul(instruction_MI, self.forget_IJ) + INITIAL_FORGET)
         return (ops.exp(log_decay_MJ * is_statement_M1).reshape(-1, 1),)
 
     def halting(self, instruction_MI):

@@ -14,6 +14,7 @@ from mindspore import nn, ops
 
 from sfm_ms.nn.linear import Linear
 from sfm_ms.nn.norm import RmsNorm
+from sfm_ms.nn.softplus import softplus
 
 
 class VerificationHead(nn.Cell):
@@ -36,5 +37,10 @@ class VerificationHead(nn.Cell):
 
 def verification_loss(logits, is_right, weights):
     """Mean cross-entropy in nats, weighted by how much each place counts (0 or more); 0 where none does. All (...,)."""
-    total = (weights * (ops.softplus(logits) - is_right * logits)).sum()
+    total = (weights * cross_entropy(logits, is_right)).sum()
     return total / ops.maximum(weights.sum(), 1e-6)
+
+
+def cross_entropy(logits, is_right):
+    """Of each sigmoid(logit) with what is right, 0 or 1, in nats."""
+    return softplus(logits) - is_right * logits

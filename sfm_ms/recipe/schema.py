@@ -116,19 +116,23 @@ class CodeExecutionTask:
     """Telling what programs do, mending programs, and judging what is told; see sfm_ms/data/thinker_batches.py."""
 
     kind: Literal["code_execution"] = "code_execution"
-    tokenizer: str = ""  # folder of a HuggingFace checkpoint with its tokenizer.json; empty: an own one, trained on samples
-    vocabulary: Annotated[int, Range(275)] = 1024  # of an own tokenizer, with its bytes and special tokens
+    # Rows of the model's table, a multiple of 16. An own tokenizer, trained on samples where model.checkpoint names none, has at
+    # most so many tokens.
+    vocabulary: Annotated[int, Range(288)] = 512
     window_tokens: Count = 512  # of a row; longer samples are drawn again
     max_samples: Count = 4  # whole ones, that a row has at most
     difficulties: tuple[Annotated[int, Range(1, 5)], ...] = (1, 2, 3, 4, 5)
     share_debugging: Fraction = 0.25  # of the training samples; the others tell what programs do
     share_wrong: Fraction = 0.15  # of the training samples
+    largest_number: Count = 999_999  # in the traces of programs; those with a larger one are drawn again
     probe_samples: Count = 20  # of each difficulty, every training.validate_every steps
     test_samples: Count = 200  # of each difficulty
 
     def problems(self) -> Problems:
         if not self.difficulties or list(self.difficulties) != sorted(set(self.difficulties)):
             yield "difficulties", f"expected one or more rising numbers, got {list(self.difficulties)}"
+        if self.vocabulary % 16:
+            yield "vocabulary", f"expected a multiple of 16, got {self.vocabulary}"
 
 
 @dataclass(frozen=True)
@@ -257,6 +261,44 @@ class TextTransformerModel:
             yield "dim", f"expected an even width for each head, got {self.dim} for {self.num_heads} heads"
 
 
+@dataclass(frozen=True)
+class ThinkerModel:
+    """A Qwen2.5 with State-Flow blocks, a judge and an expectation of surprise; see sfm_ms/models/thinker.py.
+
+    The sizes are those of Qwen2.5-Coder-1.5B; a checkpoint must have those that the recipe says.
+    """
+
+    kind: Literal["thinker"] = "thinker"
+    checkpoint: str = ""  # a folder from HuggingFace, weights and tokenizer; empty: random weights and an own tokenizer
+    dim: Count = 1536
+    feed_forward_dim: Count = 8960
+    num_layers: Count = 28
+    num_heads: Count = 12
+    num_key_value_heads: Count = 2
+    is_tied: bool = True  # the logits are made with the table of the tokens
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"  # of the Qwen2.5's parameters and of all products
+    attention: Literal["plain", "flash"] = "plain"  # flash: on Ascend from 910B on
+    recompute: bool = False  # layers, in the backward pass, instead of keeping what they computed
+    mixer: Literal["delta", "feed_forward"] = "delta"  # what the blocks are made of; feed_forward: a twin without State-Flow
+    sfm_layers: tuple[Annotated[int, Range(0)], ...] = (6, 13, 20, 27)  # that a block follows, counted from 0
+    sfm_dim: Count = 256
+    sfm_heads: Count = 16
+    judge_dim: Count = 128
+    surprise_dim: Count = 64
+    lora_rank: Annotated[int, Range(0)] = 0  # of what is added to the Qwen2.5's projections; 0: nothing
+    lora_alpha: Positive = 32.0  # what is added counts alpha / rank
+
+    def problems(self) -> Problems:
+        yield from _heads_problem(self)
+        for name, divisor in (("dim", 2 * self.num_heads), ("num_heads", self.num_key_value_heads)):
+            if getattr(self, name) % divisor:
+                yield name, f"expected a multiple of {divisor}, got {getattr(self, name)}"
+        if self.sfm_dim % self.sfm_heads:
+            yield "sfm_heads", f"expected a divisor of sfm_dim = {self.sfm_dim}, got {self.sfm_heads}"
+        if list(self.sfm_layers) != sorted(set(self.sfm_layers)) or max(self.sfm_layers, default=0) >= self.num_layers:
+            yield "sfm_layers", f"expected rising numbers below num_layers = {self.num_layers}, got {list(self.sfm_layers)}"
+
+
 def _heads_problem(model) -> Problems:
     if model.dim % model.num_heads:
         yield "dim", f"expected a multiple of num_heads = {model.num_heads}, got {model.dim}"
@@ -265,8 +307,9 @@ def _heads_problem(model) -> Problems:
 # Told apart by `kind`.
 ProgramModel = StateTrackerModel | TransformerModel | GruModel | LinearAttentionModel | StaticSlotsModel
 TextModel = StateFlowMachineModel | TextTransformerModel
-Model = ProgramModel | TextModel
-Task = StateTrackingTask | PythonCodeTask
+Model = ProgramModel | TextModel | ThinkerModel
+Task = StateTrackingTask | PythonCodeTask | CodeExecutionTask
+MODELS_OF_TASK = {"state_tracking": get_args(ProgramModel), "python_code": get_args(TextModel), "code_execution": (ThinkerModel,)}
 
 
 @dataclass(frozen=True)
@@ -300,10 +343,12 @@ class Optimizer:
 @dataclass(frozen=True)
 class Training:
     steps: Count = 3_000
-    batch_size: Count = 32
+    batch_size: Count = 32  # of each process, where msrun starts several
+    micro_batches: Count = 1  # that a batch is cut into, one after the other in memory
     frozen: tuple[str, ...] = ()  # beginnings of names, up to a dot, of parameters that are not trained
     tick_cost: NonNegative = 1e-3  # added to a program's loss for each expected tick beyond the first of its statements
-    verification_weight: NonNegative = 0.1  # of the loss of telling right answers from wrong ones, in texts
+    verification_weight: NonNegative = 0.1  # of the loss of telling right answers from wrong ones
+    surprise_weight: NonNegative = 0.01  # of the loss of foretelling a sample's loss, in code execution
     # Statements in the compiled graph; longer programs pass through it again, the state carried. A model that carries no
     # state sees programs whole; each multiple of this many statements is then a graph.
     segment_statements: Count = 25
@@ -319,14 +364,28 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Hardware:
+    """What `sfm check` plans a Thinker's training for; the training itself asks nobody but its device. 0: unknown."""
+
+    kind: Literal["cpu", "ascend"] = "cpu"  # on a CPU MindSpore keeps more besides, see sfm_ms/plan/cpu.py
+    devices: Count = 1  # that share a step: msrun's --worker_num
+    memory_gib: NonNegative = 0.0  # of a device, as much as training may take
+    peak_tflops: NonNegative = 0.0  # of a device, in products of numbers of model.dtype; unknown: no time is projected
+    memory_gb_per_s: NonNegative = 0.0  # between a device and its memory; unknown: takes no time
+    link_gb_per_s: NonNegative = 0.0  # from a device to the others, each way; unknown: takes no time
+
+
+@dataclass(frozen=True)
 class Recipe:
     name: str = ""  # of the run folder runs/<name>; the recipe's own name where it is left out
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0  # initial weights, training programs and their order
+    init_from: str = ""  # a run, by its name in runs/ or its path, whose weights and tokenizer training begins with
     task: Task = StateTrackingTask()
     model: Model = StateTrackerModel()
     optimizer: Optimizer = Optimizer()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    hardware: Hardware = Hardware()
 
     def problems(self) -> Problems:
         optimizer, training = self.optimizer, self.training
@@ -337,12 +396,23 @@ class Recipe:
         if optimizer.final_learning_rate > optimizer.learning_rate:
             limit = f"expected at most optimizer.learning_rate = {optimizer.learning_rate:g}"
             yield "optimizer.final_learning_rate", f"{limit}, got {optimizer.final_learning_rate:g}"
-        if isinstance(self.task, PythonCodeTask) != isinstance(self.model, TextModel):
-            kinds = ", ".join(model.kind for model in get_args(TextModel if self.task.kind == "python_code" else ProgramModel))
+        if not isinstance(self.model, MODELS_OF_TASK[self.task.kind]):
+            kinds = ", ".join(model.kind for model in MODELS_OF_TASK[self.task.kind])
             yield "model.kind", f"expected one of {kinds} for the task {self.task.kind}, got {self.model.kind}"
         if self.task.kind == "state_tracking" and training.batch_size > self.task.train_programs:
             limit = f"expected at most task.train_programs = {self.task.train_programs}"
             yield "training.batch_size", f"{limit}, got {training.batch_size}"
+        if training.batch_size % training.micro_batches:
+            limit = f"expected a divisor of training.batch_size = {training.batch_size}"
+            yield "training.micro_batches", f"{limit}, got {training.micro_batches}"
+        if self.task.kind != "code_execution":
+            for_thinker = {
+                "init_from": self.init_from,
+                "training.micro_batches": training.micro_batches > 1,
+                "hardware": self.hardware != Hardware(),
+            }
+            for name in (name for name, is_given in for_thinker.items() if is_given):
+                yield name, f"only the task code_execution takes it, and this is {self.task.kind}"
         if training.validate_every % training.log_every:
             limit = f"expected a multiple of training.log_every = {training.log_every}"
             yield "training.validate_every", f"{limit}, got {training.validate_every}"

@@ -32,7 +32,8 @@ SHARE_WRONG = 0.15
 _CORRUPTIONS = ("operator", "comparison", "constant")
 _MAX_TRACE = 48  # executed lines
 _MAX_ANSWER = 60  # characters
-_LARGE = re.compile(r"\d{7}")  # numbers that are of no use to who learns what programs do
+_LARGEST = 999_999  # larger numbers are of no use to who learns what programs do
+_NUMBER = re.compile(r"(?<!\d)(?!\d+:)\d+")  # not that of a line
 _LITERAL = re.compile(r"\w+ = [^a-z(]*")  # a changed number would stand in the trace beside the shown one
 _ATTEMPTS = 10_000
 
@@ -59,19 +60,29 @@ class CodeSample:
         return "".join(span.text for span in self.spans())
 
 
-def sample(seed: int, index: int, difficulty: int, *, share_wrong: float = SHARE_WRONG, max_characters: int = 1600) -> CodeSample:
+def sample(
+    seed: int,
+    index: int,
+    difficulty: int,
+    *,
+    share_wrong: float = SHARE_WRONG,
+    max_characters: int = 1600,
+    largest_number: int = _LARGEST,
+) -> CodeSample:
     """Sample `index`: a pure function of the arguments.
 
-    share_wrong: chance, 0 to 1, that what is told is wrong. max_characters: of the whole text, at least 400; programs with
-    more to tell are drawn again. ValueError for anything else.
+    share_wrong: chance, 0 to 1, that what is told is wrong. max_characters: of the whole text, at least 400. largest_number: of
+    those in the trace, at least 1. Programs that have more to tell are drawn again. ValueError for anything else.
     """
     check_arguments(difficulty, share_wrong, max_characters)
+    if largest_number < 1:
+        raise ValueError(f"largest_number: expected at least 1, got {largest_number}")
     rng = random.Random(f"code_execution {seed} {difficulty} {index}")
     is_correct = rng.random() >= share_wrong
     for _ in range(_ATTEMPTS):
-        code = program(rng, difficulty)
-        truth = told(code, code, difficulty)
-        drawn = truth if is_correct or truth is None else _corrupted(rng, truth)
+        code = program(rng, difficulty, largest_number)
+        truth = told(code, code, difficulty, largest_number)
+        drawn = truth if is_correct or truth is None else _corrupted(rng, truth, largest_number)
         if drawn is not None and len(drawn.text) <= max_characters:
             return drawn
     raise AssertionError(f"no program of difficulty {difficulty} fits {max_characters} characters")
@@ -86,7 +97,7 @@ def check_arguments(difficulty: int, share_wrong: float, max_characters: int) ->
         raise ValueError(f"max_characters: expected at least 400, got {max_characters}")
 
 
-def told(code: str, executed: str, difficulty: int) -> CodeSample | None:
+def told(code: str, executed: str, difficulty: int, largest_number: int = _LARGEST) -> CodeSample | None:
     """The sample that shows `code` and tells what `executed` does; None where that raises, or is too long or large to tell."""
     run = execute(executed, limits=LIMITS)
     answer = run.output.removesuffix("\n")
@@ -94,18 +105,18 @@ def told(code: str, executed: str, difficulty: int) -> CodeSample | None:
         return None
     steps = changes(executed, run.trace)
     trace = trace_text(steps)
-    if _LARGE.search(trace):
+    if any(int(number) > largest_number for number in _NUMBER.findall(trace)):
         return None
     told_slots = slots(run.variables)
     return CodeSample(difficulty, code, trace, told_slots, monologue(steps, answer), answer, code == executed, executed)
 
 
-def _corrupted(rng: random.Random, truth: CodeSample) -> CodeSample | None:
+def _corrupted(rng: random.Random, truth: CodeSample, largest_number: int) -> CodeSample | None:
     """The same program with what another does that is one change away and prints something else; None where there is none."""
     candidates = [each for each in mutations(truth.code, _CORRUPTIONS) if not _LITERAL.fullmatch(each.before)]
     rng.shuffle(candidates)
     for candidate in candidates:
-        wrong = told(truth.code, candidate.source, truth.difficulty)
+        wrong = told(truth.code, candidate.source, truth.difficulty, largest_number)
         if wrong is not None and wrong.answer != truth.answer:
             return wrong
     return None

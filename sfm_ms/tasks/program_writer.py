@@ -22,10 +22,10 @@ def indented(lines: list[str], levels: int = 1) -> list[str]:
 
 
 class Writer:
-    """Draws pieces of programs. `names` are variables that hold whole numbers."""
+    """Draws pieces of programs. `names` are variables that hold whole numbers; these begin with none beyond `largest`."""
 
-    def __init__(self, rng: random.Random):
-        self.rng = rng
+    def __init__(self, rng: random.Random, largest: int = 50):
+        self.rng, self.largest = rng, largest
         self.used: set[str] = set()
 
     def new(self, pool: tuple[str, ...] = VARIABLES) -> str:
@@ -36,7 +36,7 @@ class Writer:
         return name
 
     def number(self, low: int = -20, high: int = 50) -> int:
-        return self.rng.randint(low, high)
+        return self.rng.randint(min(max(low, -self.largest), self.largest), min(high, self.largest))
 
     def small(self) -> int:
         return self.rng.randint(2, 9)

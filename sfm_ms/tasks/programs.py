@@ -16,11 +16,11 @@ from sfm_ms.tasks.program_writer import DICTS, LISTS, NUMBERS, TEXTS, Writer, in
 DIFFICULTIES = (1, 2, 3, 4, 5)
 
 
-def program(rng: random.Random, difficulty: int) -> str:
-    """The text of a program. Its last line is `print(...)`."""
+def program(rng: random.Random, difficulty: int, largest: int = 50) -> str:
+    """The text of a program. Its last line is `print(...)`. largest: of the numbers that variables begin with."""
     if difficulty not in DIFFICULTIES:
         raise ValueError(f"difficulty: expected one of {', '.join(map(str, DIFFICULTIES))}, got {difficulty!r}")
-    writer = Writer(rng)
+    writer = Writer(rng, largest)
     return "\n".join(rng.choice(KINDS[difficulty])(writer))
 
 

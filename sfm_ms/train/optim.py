@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore import dtype as mstype
 
 from sfm_ms.recipe.schema import Optimizer
+from sfm_ms.train import checkpoint
 
 quotient = ops.RealDiv()  # `/` keeps a table of 16 bytes for each result on MindSpore's CPU
 
@@ -24,13 +25,13 @@ def learning_rate(config: Optimizer, step: int, num_steps: int) -> float:
 
 
 def freeze(parameters: Iterable[Parameter], prefixes: Collection[str]) -> None:
-    """Take from training what the prefixes name: no gradient is computed of it and no moments are kept.
+    """Take from training what the prefixes name, for good: no gradient is computed of it and no moments are kept.
 
     A prefix is a parameter's name or the beginning of one up to a dot. Raises ValueError where one names nothing.
     """
     parameters = list(parameters)
     for parameter in parameters:
-        parameter.requires_grad = longest(prefixes, parameter.name) is None
+        parameter.requires_grad = parameter.requires_grad and longest(prefixes, parameter.name) is None
     _refuse_unknown("training.frozen", prefixes, [parameter.name for parameter in parameters])
 
 
@@ -100,6 +101,14 @@ class Update(nn.Cell):
         if self.own[i].dtype != mstype.float32:
             ops.assign(self.own[i], new.astype(self.own[i].dtype))
         return new
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The state's values, for a checkpoint."""
+        return checkpoint.arrays(self.state())
+
+    def restore(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Raises CheckpointError unless it is the state of such an Update."""
+        checkpoint.restore(self.state(), saved)
 
     def state(self) -> dict[str, Parameter]:
         """Moments, master copies and the step count, by name: with the model's parameters, all that training needs to go on."""

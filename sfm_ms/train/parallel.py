@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import mindspore
 import numpy as np
@@ -18,6 +19,7 @@ from sfm_ms.recipe.schema import Optimizer
 from sfm_ms.train.checkpoint import restore
 from sfm_ms.train.optim import Update, in_order, kinds_of_state
 
+T = TypeVar("T")
 MESSAGE = 2**23  # numbers at most, unless one tensor alone has more
 
 
@@ -30,6 +32,13 @@ class Ranks:
             self.rank, self.world = mindspore.communication.get_rank(), mindspore.communication.get_group_size()
         self.all_reduce = SumOverRanks(self.world)
         self.senders = [FromRank(rank) for rank in range(self.world)]
+
+    def in_turn(self, action: Callable[[], T]) -> T:
+        """What the action gives, on rank 0 first, so that others find the files that it makes. All must call it."""
+        if self.rank == 0:
+            result = action()
+        self.total([0.0])
+        return result if self.rank == 0 else action()
 
     def total(self, values: Sequence[float]) -> np.ndarray:
         """Sums over the ranks, float32, the same on each: what they decide by it they decide alike. All must call it."""

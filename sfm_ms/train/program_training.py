@@ -11,16 +11,18 @@ from sfm_ms.data.splits import validation_programs
 from sfm_ms.recipe import Recipe
 from sfm_ms.tasks import state_tracking
 from sfm_ms.train.metrics import Answerer
+from sfm_ms.train.parallel import Ranks
 from sfm_ms.train.run_folder import RunFolder
 from sfm_ms.train.step import TrainingStep
+from sfm_ms.train.training import Training
 
 
-class ProgramTraining:
+class ProgramTraining(Training):
     figures = ("loss", "value_accuracy", "mean_ticks", "gradient_norm")
     validated = ("validation_exact_match",)
     rows = "programs"
 
-    def __init__(self, recipe: Recipe, model: nn.Cell, folder: RunFolder):
+    def __init__(self, recipe: Recipe, model: nn.Cell, folder: RunFolder, ranks: Ranks):
         self.recipe, self.step = recipe, TrainingStep(model, recipe)
         self.update = self.step.update
         self.answer = Answerer(model, recipe.training.segment_statements, recipe.evaluation.batch_size)
@@ -37,7 +39,6 @@ class ProgramTraining:
         return self.step(self.batches[step], rate)
 
     def validate(self) -> tuple[float, dict[str, float]]:
-        """The score that the best checkpoint is chosen by, the higher the better, and the figures `validated`."""
         exact_match = float((self.answer(self.programs).values == state_tracking.true_answers(self.programs)).mean())
         return exact_match, {"validation_exact_match": exact_match}
 

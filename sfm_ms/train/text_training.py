@@ -10,17 +10,19 @@ from sfm_ms.data.readings import Piece, Reading
 from sfm_ms.data.text_batches import TextBatches, code_pieces, held_out_programs, tokenizer_of
 from sfm_ms.data.tokenizer import TextTokenizer
 from sfm_ms.recipe import Recipe
+from sfm_ms.train.parallel import Ranks
 from sfm_ms.train.run_folder import RunFolder
 from sfm_ms.train.text_metrics import TextReader, bits_per_byte
 from sfm_ms.train.text_step import FIGURES, TextTrainingStep
+from sfm_ms.train.training import Training
 
 
-class TextTraining:
+class TextTraining(Training):
     figures = FIGURES
     validated = ("validation_bits_per_byte", "validation_exact_match")
     rows = "pieces"
 
-    def __init__(self, recipe: Recipe, model: nn.Cell, folder: RunFolder):
+    def __init__(self, recipe: Recipe, model: nn.Cell, folder: RunFolder, ranks: Ranks):
         self.recipe, self.step = recipe, TextTrainingStep(model, recipe)
         self.has_opinion = model.has_opinion
         self.update, self.reader = self.step.update, TextReader(model, recipe)
@@ -42,7 +44,6 @@ class TextTraining:
         return self.step(self.batches[step], rate)
 
     def validate(self) -> tuple[float, dict[str, float]]:
-        """The score that the best checkpoint is chosen by, the higher the better, and the figures `validated`."""
         code, programs = self.validation
         bits = bits_per_byte(self.reader, code, self.tokenizer.bytes_of_tokens()) if code else 0.0
         exact_match = float(self.reader.answers(programs).is_right.mean()) if programs else 0.0

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 from mindspore import nn
 
-from sfm_ms.data.input_shape import input_shape
-from sfm_ms.models import build
 from sfm_ms.train import checkpoint
+from sfm_ms.train.building import model_of
 from sfm_ms.train.run_folder import RunError, RunFolder
 
 
@@ -30,7 +29,6 @@ def load(run: RunFolder) -> Trained:
         print(f"passed over a damaged checkpoint: {warning}")
     if warnings:
         print(f"using step {saved.state['step']} instead; results.json and plots stay as they are")
-    recipe = run.recipe()
-    model = build(recipe, input_shape(recipe))
+    model = model_of(run.recipe(), run.path.parent)
     checkpoint.restore({parameter.name: parameter for parameter in model.trainable_params()}, saved.model)
     return Trained(model, saved.state["step"], is_best=not warnings)

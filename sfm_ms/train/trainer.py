@@ -10,48 +10,53 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from sfm_ms.data.input_shape import input_shape
-from sfm_ms.models import build, num_parameters
-from sfm_ms.recipe import Recipe
-from sfm_ms.train import checkpoint
+from sfm_ms.models import num_parameters
+from sfm_ms.recipe import Recipe, RecipeError
+from sfm_ms.train import checkpoint, parallel
+from sfm_ms.train.building import model_of
 from sfm_ms.train.metrics import Interval
 from sfm_ms.train.optim import learning_rate
+from sfm_ms.train.parallel import Ranks
 from sfm_ms.train.program_training import ProgramTraining
 from sfm_ms.train.run_folder import RunFolder
 from sfm_ms.train.text_training import TextTraining
+from sfm_ms.train.thinker_training import ThinkerTraining
 
-TRAININGS = {"state_tracking": ProgramTraining, "python_code": TextTraining}  # by the task's kind
+TRAININGS = {"state_tracking": ProgramTraining, "python_code": TextTraining, "code_execution": ThinkerTraining}  # by kind of task
 
 
 class Interrupted(Exception):
     """Training was asked to stop and has saved its state; the message says at which step."""
 
 
-def train(recipe: Recipe, runs: Path) -> RunFolder:
-    """Train the recipe in runs/<name>, going on from the newest whole checkpoint there.
+def train(recipe: Recipe, runs: Path) -> tuple[RunFolder, Ranks]:
+    """Train the recipe in runs/<name>, going on from the newest whole checkpoint there; the run, and who trained it.
 
-    Raises RunError (another recipe's folder), CheckpointError (no whole checkpoint) or Interrupted (Ctrl-C, SIGTERM).
+    Of the processes that msrun started all read that folder, and the first one writes it. Raises RecipeError, RunError (another
+    recipe's folder), CheckpointError (no whole checkpoint) or Interrupted (Ctrl-C, SIGTERM).
     """
-    run = RunFolder.for_training(runs, recipe)
-    loop = _Loop(recipe, run)
+    ranks = Ranks()
+    if ranks.world > 1 and recipe.task.kind != "code_execution":
+        raise RecipeError(f"task.kind: {ranks.world} processes expect code_execution, got {recipe.task.kind}")
+    run = ranks.in_turn(lambda: RunFolder.for_training(runs, recipe))
+    loop = _Loop(recipe, run, ranks)
     loop.resume()
     if loop.step < recipe.training.steps:
         span = f"from step {loop.step} to {recipe.training.steps}"
         loop.report(f"{run.path}: {num_parameters(loop.model):,} parameters, {span}; the first step compiles the graph")
         with _StopSignals() as stop:
             loop.run_until_done(stop)
-    return run
+    return run, ranks
 
 
 class _Loop:
     """What a step changes (model, optimizer, interval, best score, step) and what it needs."""
 
-    def __init__(self, recipe: Recipe, run: RunFolder):
-        self.recipe, self.folder = recipe, run
-        self.model = build(recipe, input_shape(recipe))
+    def __init__(self, recipe: Recipe, run: RunFolder, ranks: Ranks):
+        self.recipe, self.folder, self.ranks, self.is_writer = recipe, run, ranks, ranks.rank == 0
+        self.model = model_of(recipe, run.path.parent)
         self.parameters = {parameter.name: parameter for parameter in self.model.trainable_params()}
-        self.task = TRAININGS[recipe.task.kind](recipe, self.model, run)
-        self.optimizer_state = self.task.update.state()
+        self.task = TRAININGS[recipe.task.kind](recipe, self.model, run, ranks)
         self.step, self.interval, self.best = 0, Interval(self.task.figures), None
         self.seconds_before, self.began = 0.0, time.perf_counter()
 
@@ -59,24 +64,26 @@ class _Loop:
         """Take up the state of the newest whole checkpoint, if there is one."""
         found = checkpoint.load_newest(self.folder.checkpoints)
         if found is None:
-            self.folder.cut_metrics(0)
+            self.cut_metrics()
             return
         saved, warnings = found
         for warning in warnings:
             self.report(f"passed over a damaged checkpoint: {warning}")
         checkpoint.restore(self.parameters, saved.model)
-        checkpoint.restore(self.optimizer_state, saved.optimizer)
+        self.task.restore(saved.state["task"], saved.optimizer)
         self.step, self.best, self.seconds_before = (saved.state[name] for name in ("step", "best", "seconds"))
-        if self.best is not None and self.best["step"] == self.step:  # a kill may have come before the link
+        if self.is_writer and self.best is not None and self.best["step"] == self.step:  # a kill may have come before the link
             checkpoint.point(self.folder.checkpoints, "best", self.step)
         self.interval = Interval(self.task.figures, saved.state["interval"])
-        self.folder.cut_metrics(self.step)
+        self.cut_metrics()
 
     def run_until_done(self, stop: _StopSignals) -> None:
         training = self.recipe.training
         self.interval_began, self.interval_first_step = time.perf_counter(), self.step
-        with tqdm(total=training.steps, initial=self.step, unit="step", disable=not sys.stderr.isatty()) as self.bar:
-            while self.step < training.steps and not stop.requested:
+        parallel.broadcast(list(self.parameters.values()), self.ranks)
+        is_hidden = not (self.is_writer and sys.stderr.isatty())
+        with tqdm(total=training.steps, initial=self.step, unit="step", disable=is_hidden) as self.bar:
+            while self.step < training.steps and not self.ranks.total([stop.requested])[0]:
                 self.run_step()
         if self.step < training.steps:
             if checkpoint.linked_step(self.folder.checkpoints, "last") != self.step:
@@ -103,7 +110,7 @@ class _Loop:
     def end_interval(self, rate: float, validate: bool) -> bool:
         """Write the interval's means; True where validation is at its best so far."""
         row = {"step": self.step, "learning_rate": rate, **self.interval.means(), **dict.fromkeys(self.task.validated, "")}
-        num_rows = (self.step - self.interval_first_step) * self.recipe.training.batch_size
+        num_rows = (self.step - self.interval_first_step) * self.recipe.training.batch_size * self.ranks.world
         speed = num_rows / (time.perf_counter() - self.interval_began)
         is_new_best = False
         if validate:
@@ -113,12 +120,10 @@ class _Loop:
                 self.best = {"step": self.step, "score": score}
             row.update(figures)
         line = f"step {self.step:>6}  {self.task.line(row)}  {speed:.0f} {self.task.rows}/s"
-        self.folder.append_metrics(row)
-        self.folder.log(line)
-        if self.bar.disable:
-            print(line, flush=True)
-        else:
-            self.bar.set_postfix_str(line.split(maxsplit=2)[2])
+        if self.is_writer:
+            self.folder.append_metrics(row)
+        self.report(line, is_printed=self.bar.disable)
+        self.bar.set_postfix_str(line.split(maxsplit=2)[2])
         self.interval = Interval(self.task.figures)
         self.interval_began, self.interval_first_step = time.perf_counter(), self.step
         return is_new_best
@@ -126,16 +131,25 @@ class _Loop:
     def save(self, is_new_best: bool) -> None:
         seconds = self.seconds_before + time.perf_counter() - self.began
         state = {"step": self.step, "interval": self.interval.state(), "best": self.best, "seconds": seconds}
-        arrays = checkpoint.arrays
-        whole = checkpoint.Checkpoint(arrays(self.parameters), arrays(self.optimizer_state), state)
+        optimizer = self.task.update.arrays()  # on all ranks
+        if not self.is_writer:
+            return
+        state["task"] = self.task.state()
+        whole = checkpoint.Checkpoint(checkpoint.arrays(self.parameters), optimizer, state)
         checkpoint.save(self.folder.checkpoints, self.step, whole, self.recipe.training.keep_checkpoints)
         if is_new_best:
             checkpoint.point(self.folder.checkpoints, "best", self.step)
 
-    def report(self, line: str) -> None:
+    def cut_metrics(self) -> None:
+        if self.is_writer:
+            self.folder.cut_metrics(self.step)
+
+    def report(self, line: str, is_printed: bool = True) -> None:
         """To the log file and the screen."""
-        self.folder.log(line)
-        print(line, flush=True)
+        if self.is_writer:
+            self.folder.log(line)
+            if is_printed:
+                print(line, flush=True)
 
 
 class _StopSignals:

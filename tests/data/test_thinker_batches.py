@@ -8,7 +8,7 @@ import pytest
 from sfm_ms.data.hf_tokenizer import HfTokenizer
 from sfm_ms.data.thinker_batches import GROUP, HELD_OUT, KINDS, ThinkerBatches, encoded, held_out, packed, tokenizer_of
 from sfm_ms.recipe import Recipe, RecipeError
-from sfm_ms.recipe.schema import CodeExecutionTask, Training
+from sfm_ms.recipe.schema import CodeExecutionTask, ThinkerModel, Training
 from sfm_ms.tasks import code_execution
 from sfm_ms.tasks.programs import DIFFICULTIES
 from sfm_ms.tasks.python_code import hashed, split_of
@@ -17,8 +17,9 @@ EQUAL = (1, 1, 1, 1, 1)
 TOKENIZER = HfTokenizer.train((code_execution.sample(0, i, d).text for i in range(20) for d in DIFFICULTIES), 512)
 
 
-def recipe(batch_size=4, seed=0, **task):
-    return Recipe(seed=seed, task=CodeExecutionTask(**task), training=Training(batch_size=batch_size))
+def recipe(batch_size=4, seed=0, checkpoint="", **task):
+    model, training = ThinkerModel(checkpoint=checkpoint), Training(batch_size=batch_size)
+    return Recipe(seed=seed, task=CodeExecutionTask(**task), model=model, training=training)
 
 
 BATCHES = ThinkerBatches(recipe(batch_size=GROUP, share_wrong=0.3, window_tokens=640), TOKENIZER)
@@ -35,7 +36,7 @@ def assert_equal(batch, other):
 
 def test_a_row_is_whole_samples_and_padding():
     batch = BATCHES.batch(1, EQUAL)
-    assert [array.dtype for array in batch] == [np.int32] * 3 + [np.float32, np.int32] + [np.float32] * 2
+    assert [array.dtype for array in batch] == [np.int32] * 3 + [np.float32] + [np.int32] * 2 + [np.float32] * 2
     judgements = [TOKENIZER.marker("judge_wrong"), TOKENIZER.marker("judge_correct")]
     for row, samples in enumerate(GROUPS[1]):
         lengths = [len(each.tokens) - 1 for each in samples]
@@ -45,6 +46,8 @@ def test_a_row_is_whole_samples_and_padding():
         for array in batch[:4]:
             assert not array[row, ends[-1] :].any()
         assert batch.judged_BP[row].tolist() == [*(ends - 1), *[0] * (4 - len(samples))]
+        ends_of_prompts = ends - lengths + [each.num_given - 1 for each in samples]
+        assert batch.expected_BP[row].tolist() == [*ends_of_prompts, *[0] * (4 - len(samples))]
         assert batch.is_sample_BP[row].tolist() == [1] * len(samples) + [0] * (4 - len(samples))
         for place, each in enumerate(samples):
             inside = batch.segments_BT[row] == place + 1
@@ -147,7 +150,7 @@ def test_a_recipes_tokenizer_is_its_own_or_the_checkpoints(tmp_path):
     each = code_execution.sample(5, 0, 1)
     assert len(encoded(each, own).tokens) < 0.75 * len(each.text)
     TOKENIZER.save(tmp_path)
-    assert tokenizer_of(recipe(tokenizer=str(tmp_path))).tokenizer.to_str() == TOKENIZER.tokenizer.to_str()
+    assert tokenizer_of(recipe(checkpoint=str(tmp_path))).tokenizer.to_str() == TOKENIZER.tokenizer.to_str()
 
 
 @pytest.mark.parametrize("difficulties", [(), (2, 1), (1, 1)])

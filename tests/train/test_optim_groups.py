@@ -57,8 +57,8 @@ def test_frozen_parameters_are_not_trained():
     update(Tensor(0.1, ms.float32), *gradients(update, 3))
     changed = [name for name, after in values(own).items() if not np.array_equal(after, before[name])]
     assert changed == ["sfm.gate", "sfmish"] and len(update.state()) == 2 * 2 + 1
-    freeze(own, ["base"])
-    assert [parameter.name for parameter in own if parameter.requires_grad] == ["sfm.gate", "sfm.head.w", "sfmish"]
+    freeze(own, ["sfmish"])  # what was frozen before, by LoRA say, stays so
+    assert [parameter.name for parameter in own if parameter.requires_grad] == ["sfm.gate"]
 
 
 def test_ranks_that_own_parts_do_together_what_one_does():

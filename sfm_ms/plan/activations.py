@@ -20,19 +20,18 @@ from sfm_ms.models.thinker import FeedForwardBlock, Thinker
 from sfm_ms.nn.delta_block import DeltaBlock
 from sfm_ms.plan.stages import FLOAT, MicroBatch, Stage, learns, stages
 
-CHUNK = 64  # tokens that the rule works on at once
 OF_HEADS = 13  # numbers that a block keeps of a token and a head: beta, decay, sign and what they are made of
 
 
 def kept(model: Thinker, micro: MicroBatch, is_flash: bool, is_recomputed: bool) -> int:
     """Of all stages at the end of the forward pass, and of the last norm.
 
-    Where layers are computed anew in the backward pass, they keep what they read, and the mask of hidden keys is kept.
+    Where layers are computed anew in the backward pass, they keep the x that they read, and the mask of hidden keys is kept.
     """
     in_gradient = [stage for stage in stages(model) if stage.has_gradient]
     if is_recomputed:
-        mask = micro.rows * micro.tokens**2 * FLOAT
-        return sum(read(stage, model, micro) for stage in in_gradient) + of_last_norm(model, micro) + mask
+        mask, read = micro.rows * micro.tokens**2 * FLOAT, micro.places * model.config.base.dim * FLOAT
+        return len(in_gradient) * read + mask + of_last_norm(model, micro)
     return sum(of_stage(stage, micro, is_flash) for stage in in_gradient) + of_last_norm(model, micro)
 
 
@@ -49,11 +48,6 @@ def of_stage(stage: Stage, micro: MicroBatch, is_flash: bool) -> int:
     if isinstance(stage.cell, DeltaBlock):
         return of_delta_block(stage.cell, stage.is_reached, micro)
     return of_twin(stage.cell, stage.is_reached, micro)
-
-
-def read(stage: Stage, model: Thinker, micro: MicroBatch) -> int:
-    """What a stage that is computed anew keeps: x, float32."""
-    return micro.places * model.config.base.dim * FLOAT
 
 
 def of_layer(layer: Layer, is_reached: bool, micro: MicroBatch, is_flash: bool) -> int:
@@ -92,7 +86,7 @@ def of_delta_block(block: DeltaBlock, is_reached: bool, micro: MicroBatch) -> in
     """In float32: x and 2 x; what is added to x; q, k, their doubles, the gate and its sigmoid, the rule's output, its double,
     its norm, the gated norm. As what is multiplied or what the rule takes: the inputs of three products, q, k, v.
 
-    The chunk form keeps two matrices of a chunk's pairs besides; the CPU's kernels do not.
+    What else an implementation of the rule keeps is not counted: the CPU's kernels nothing, the others matrices of chunks.
     """
     dim, inner = block.down_DC.shape
     of_width = dim * (FLOAT * (2 * is_reached + 1) + micro.number)

@@ -60,12 +60,13 @@ def of_always(model: Thinker, recipe: Recipe) -> Kinds:
 
 
 def of_loss(model: Thinker, recipe: Recipe, micro: MicroBatch) -> Kinds:
-    """Each logit's share of the loss's gradient and, in the backward pass, its sum stand beside it: (N, Y) of each."""
+    """What the loss has of each token is spread over a chunk to stand beside its logits, once for all chunks of one size: its
+    gradient from the start, the logarithm of its sum in the backward pass."""
     head = head_of(model)
     chunk = min(ChunkedCrossEntropy().nll.chunk_size, head.shape[0])
-    of_all, of_chunk = micro.places * head.shape[0] * FLOAT, micro.places * chunk * FLOAT
+    of_chunk, spread = (FLOAT * micro.places * size for size in (chunk, chunk + head.shape[0] % chunk))
     of_rows = chunk * head.shape[1] * micro.number  # of the head
-    most = max(of_all + IN_CHUNK * of_chunk, 2 * of_all + IN_CHUNK_BACKWARD * of_chunk)
+    most = max(spread + IN_CHUNK * of_chunk, 2 * spread + IN_CHUNK_BACKWARD * of_chunk)
     return {"activations": kept(model, recipe, micro), "logits": most + of_rows}
 
 

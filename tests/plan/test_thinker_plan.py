@@ -105,8 +105,8 @@ def test_lora_keeps_the_inputs_of_its_products():
 def test_logits_of_a_chunk_of_the_vocabulary():
     assert moment("loss")["logits"] == 4 * (6 * N * Y + TABLE)  # all of it
     chunk = 8192
-    kinds = moment("loss", f"task.vocabulary={4 * chunk}")
-    assert kinds["logits"] == 4 * ((2 * 4 + 3) * N * chunk + chunk * D)
+    assert moment("loss", f"task.vocabulary={4 * chunk}")["logits"] == 4 * (6 * N * chunk + chunk * D)
+    assert moment("loss", f"task.vocabulary={4 * chunk + 16}")["logits"] == 4 * (6 * N * chunk + 16 * N + chunk * D)
 
 
 def test_a_table_that_is_also_the_head_has_a_gradient_from_each():

@@ -18,14 +18,25 @@ from sfm_ms.train.step import TrainingStep
 ARRAYS = ("statements_BTW", "labels_BTQ", "weights_BTQ")
 
 
+def batch_of(whole, segment):
+    questions, *arrays = (getattr(TrainingBatches(whole)[0], name) for name in ("questions_BQ", *ARRAYS))
+    return Batch(questions_BQ=questions, **dict(zip(ARRAYS, (in_segments(array, segment) for array in arrays), strict=True)))
+
+
+def recipe_of(*overrides):
+    return load("debug/state_tracking", ["task.max_operations=7", "training.segment_statements=12", *overrides])
+
+
+def step_of(whole, segment):
+    recipe = dataclasses.replace(whole, training=dataclasses.replace(whole.training, segment_statements=segment))
+    return TrainingStep(build(recipe, input_shape(recipe)), recipe)
+
+
 def first_step(segment, *overrides):
     """Figures of one step, and the first moments it leaves: a tenth of the clipped gradients."""
-    whole = load("debug/state_tracking", ["task.max_operations=7", "training.segment_statements=12", *overrides])
-    questions, *arrays = (getattr(TrainingBatches(whole)[0], name) for name in ("questions_BQ", *ARRAYS))
-    batch = Batch(questions_BQ=questions, **dict(zip(ARRAYS, (in_segments(array, segment) for array in arrays), strict=True)))
-    recipe = dataclasses.replace(whole, training=dataclasses.replace(whole.training, segment_statements=segment))
-    take_step = TrainingStep(build(recipe, input_shape(recipe)), recipe)
-    figures = take_step(batch, 1e-2)
+    whole = recipe_of(*overrides)
+    take_step = step_of(whole, segment)
+    figures = take_step(batch_of(whole, segment), 1e-2)
     moments = {name: value.asnumpy() for name, value in take_step.update.state().items() if name.startswith("first_moment")}
     return figures, moments
 
@@ -45,8 +56,9 @@ def test_segments_give_the_gradient_of_the_whole_program():
 
 def test_supervision_decides_what_the_loss_looks_at():
     """An untrained model answers uniformly, so the loss is ln 101 times what is counted."""
+    take_step = step_of(recipe_of(), 4)
     for mode, counted in (("answer", 1), ("queried", 5), ("all", 5)):
-        figures, _ = first_step(4, f"task.supervision={mode}")
+        figures = take_step(batch_of(recipe_of(f"task.supervision={mode}"), 4), 0.0)
         assert np.isclose(figures["loss"] / np.log(101), counted, rtol=0.25) and 0 <= figures["value_accuracy"] < 0.3
 
 

@@ -112,8 +112,8 @@ def _check(options: argparse.Namespace) -> int:
     _start()
     from sfm_ms.plan import plan
 
-    print(f"{options.recipe} is valid and trains in {RUNS / recipe.name}")
     found = plan(recipe)
+    print(f"{options.recipe} is valid and trains in {RUNS / recipe.name}")
     print("\n".join(found.lines()))
     return _wrong(found.problem()) if found.problem() else DONE
 

@@ -59,7 +59,8 @@ class ThinkerPlan(NamedTuple):
         largest = sorted(kinds, key=lambda kind: -kinds[kind])[:3]
         most = ", ".join(f"{kind} {kinds[kind] / GIB:,.2f}" for kind in largest)
         needed = f"a device has {limit:g} GiB, training takes {self.peak_bytes / GIB:,.2f}"
-        advice = [HELP[kind] for kind in largest]
+        is_half = self.recipe.model.dtype != "float32"
+        advice = [HELP[kind] for kind in largest if not (is_half and kind == "weights")]
         if self.recipe.model.recompute:
             advice = [line.removeprefix("model.recompute=true, ") for line in advice]
         return "\n  ".join([f"hardware.memory_gib: {needed}; most of it, at the moment '{self.fullest}': {most}", *advice])

@@ -147,5 +147,5 @@ def of_link(model: Thinker, recipe: Recipe) -> float:
 
 
 def seconds(num_bytes: float, gb_per_s: float) -> float:
-    """None where the rate is unknown."""
+    """0 where the rate is unknown."""
     return num_bytes / (gb_per_s * 1e9) if gb_per_s else 0.0

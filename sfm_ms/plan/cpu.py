@@ -3,6 +3,7 @@
     tables     two indices of 8 bytes for each number of a sum or product that broadcasts, and one for each number that is
                transposed, in a vector that has grown by doubling; kept as long as the graph
     compiler   what the first step leaves of the compiler's graphs and of the kernels, whatever their sizes
+    building   what the first values of sums and moments leave to malloc, as much as the sums
 
 Tables were read off the allocations of a process. The compiler's share was found from what processes take that train models of
 width 32, so small that nothing else counts: of 2 to 6 layers, with and without blocks, LoRA and gradients, of 1 and 8 chunks of
@@ -19,7 +20,7 @@ from sfm_ms.models.qwen2 import Layer
 from sfm_ms.models.thinker import Thinker
 from sfm_ms.nn.chunked_cross_entropy import ChunkedCrossEntropy
 from sfm_ms.nn.delta_block import DeltaBlock
-from sfm_ms.plan.stages import MicroBatch, Stage, micro_batch, stages, trained
+from sfm_ms.plan.stages import FLOAT, MicroBatch, Stage, micro_batch, stages, trained
 from sfm_ms.recipe import Recipe
 
 INDEX = 8
@@ -37,7 +38,8 @@ def of_process(model: Thinker, recipe: Recipe) -> dict[str, int]:
     of_stages = sum(OF_LAYER if stage.is_layer else OF_BLOCK for stage in all_stages)
     of_chunks = OF_CHUNK * -(-recipe.task.vocabulary // ChunkedCrossEntropy().nll.chunk_size)
     compiler = OF_PROCESS + of_stages + of_chunks + round(OF_TENSOR * len(trained(model)))
-    return {"tables (CPU)": tables, "compiler (CPU)": compiler}
+    building = FLOAT * sum(parameter.size for parameter in trained(model))
+    return {"tables (CPU)": tables, "compiler (CPU)": compiler, "building (CPU)": building}
 
 
 def of_tables(stage: Stage, micro: MicroBatch, is_recomputed: bool) -> int:

@@ -1,9 +1,9 @@
 """Bytes of a device while it trains a Thinker: what is always there, and four moments of a step when most is on the way.
 
-    always      weights, master copies and Adam's moments of a device's share, gradient sums and the zeros that clear them
+    always      weights, master copies and Adam's moments of a device's share, gradient sums
     loss        all activations, and the logits: those of one chunk of the vocabulary a few times
     backward    all activations, the gradient of the head, what one stage's backward pass has on the way
-    gradients   all gradients as the graph gives them, and in float32 for the sums
+    gradients   the largest one, others have been added to their sums by then
     update      the new values of all that a device updates
 
 What a moment holds was read off the allocations of MindSpore 2.9 on a CPU; tools/measure_thinker_memory.py compares the whole
@@ -53,7 +53,7 @@ def of_always(model: Thinker, recipe: Recipe) -> Kinds:
     kinds = {
         "weights": sum(bytes_of(parameter, micro) for parameter in model.get_parameters()),
         "master copies": FLOAT * num(halves),
-        "gradients": 2 * FLOAT * num(trained(model)),  # their sums, and zeros, which the graph that clears them has as constants
+        "gradients": FLOAT * num(trained(model)),
         "Adam's moments": MOMENTS_OF_ADAM * FLOAT * num(own),
     }
     return {**kinds, **(cpu.of_process(model, recipe) if recipe.hardware.kind == "cpu" else {})}
@@ -83,10 +83,10 @@ def of_backward(model: Thinker, recipe: Recipe, micro: MicroBatch) -> Kinds:
 
 def of_gradients(model: Thinker, micro: MicroBatch) -> Kinds:
     """Of a table that is the head as well: from both uses, and their sum."""
-    parameters, table = trained(model), model.base.table_YD
-    in_two = 2 * bytes_of(table, micro) * (table.requires_grad and model.base.head_YD is None)
-    as_given = sum(bytes_of(parameter, micro) for parameter in parameters)
-    return {"gradients": as_given + FLOAT * num(parameters) + max(0, in_two - FLOAT * table.size)}
+    table = model.base.table_YD
+    of_table = 3 * bytes_of(table, micro) * (table.requires_grad and model.base.head_YD is None)
+    of_one = max((bytes_of(parameter, micro) + FLOAT * parameter.size for parameter in trained(model)), default=0)
+    return {"gradients": max(of_table, of_one)}
 
 
 def of_update(model: Thinker, recipe: Recipe, micro: MicroBatch) -> Kinds:

@@ -22,6 +22,7 @@ HELP = {  # kind of memory -> what makes it less
     "logits": "more training.micro_batches or a smaller task.window_tokens make fewer logits at once",
     "new values": "more hardware.devices share out the update",
     "tables (CPU)": "more training.micro_batches or a smaller task.window_tokens make smaller tables",
+    "building (CPU)": "training.frozen=[base] or model.lora_rank=16 trains fewer parameters",
     "compiler (CPU)": "a smaller model.num_layers leaves less of the compiler's graphs",
 }
 

@@ -14,7 +14,6 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore import dtype as mstype
 from mindspore.ops.operations.math_ops import NPUClearFloatStatusV2, NPUGetFloatStatusV2
 
-from sfm_ms.train.optim import sum_of_squares
 from sfm_ms.train.parallel import Ranks
 from sfm_ms.train.runtime import overflow_saturates
 
@@ -22,25 +21,31 @@ from sfm_ms.train.runtime import overflow_saturates
 class Accumulation(nn.Cell):
     """(loss scale, *inputs of the loss) -> (loss, *its other figures, 1 where a gradient overflowed and else 0).
 
-    Adds the gradients of the loss, which returns a tuple, to `sums`. They are computed of scale times the loss.
+    Adds the gradients of the loss, which returns a tuple, to `sums`. They are computed of scale times the loss. They are added
+    one by one, so `order`, places among the parameters, had better be that in which the backward pass gives them: what
+    waits for its turn is in memory.
     """
 
-    def __init__(self, loss: nn.Cell, parameters: Sequence[Parameter]):
+    def __init__(self, loss: nn.Cell, parameters: Sequence[Parameter], order: Sequence[int] | None = None):
         super().__init__(auto_prefix=False)
         names = [f"gradient.{parameter.name}" for parameter in parameters]
         scaled, parameters = ScaledLoss(loss), ParameterTuple(parameters)
         self.gradient = mindspore.value_and_grad(scaled, None, parameters, has_aux=True)
         zeros = [Tensor(np.zeros(parameter.shape, np.float32)) for parameter in parameters]
         self.sums = ParameterTuple([Parameter(zero, name=name) for zero, name in zip(zeros, names, strict=True)])
+        self.order = tuple(range(len(parameters)) if order is None else order)
         self.register = OverflowRegister() if overflow_saturates() else None
 
     def construct(self, scale, *inputs):
         if self.register is not None:
             scale, inputs = self.register.cleared((scale, inputs))
         figures, gradients = self.gradient(scale, *inputs)
-        for i, gradient in enumerate(gradients):
-            ops.assign_add(self.sums[i], gradient.astype(mstype.float32) * (1 / scale))
-        has_overflowed = 1 - ops.isfinite(sum_of_squares(gradients)).astype(mstype.float32)
+        squares = Tensor(0.0, mstype.float32)
+        for i in self.order:
+            gradient = gradients[i].astype(mstype.float32)
+            squares = squares + (gradient * gradient).sum()
+            ops.assign_add(self.sums[i], gradient * (1 / scale))
+        has_overflowed = 1 - ops.isfinite(squares).astype(mstype.float32)
         if self.register is not None:
             has_overflowed = ops.maximum(has_overflowed, self.register.read(gradients))
         return (*figures[1:], has_overflowed)
@@ -77,15 +82,18 @@ class OverflowRegister(nn.Cell):
 
 
 class Clear(nn.Cell):
-    """() -> (); sets parameters to 0, also where they were not finite."""
+    """(0) -> (); sets parameters to 0, also where they were not finite.
+
+    An argument, because zeros that the compiler makes stay in memory as constants, as large as the parameters.
+    """
 
     def __init__(self, parameters: Sequence[Parameter]):
         super().__init__(auto_prefix=False)
         self.parameters = ParameterTuple(parameters)
 
-    def construct(self):
+    def construct(self, zero):
         for parameter in self.parameters:
-            ops.assign(parameter, ops.zeros_like(parameter))
+            ops.assign(parameter, ops.broadcast_to(zero, parameter.shape))
         return Tensor(True)
 
 

@@ -70,20 +70,35 @@ def of_samples(values_BT, weights_BT, segments_BT, num_samples):
     return total_BP / ops.maximum(weights_BPT.sum(-1), Tensor(1e-12, mstype.float32))
 
 
+def as_they_come(model: Thinker, parameters) -> list[int]:
+    """Places of the parameters in the order in which the backward pass gives their gradients: the last layer's first."""
+
+    def depth(place: int) -> float:
+        part, *rest = parameters[place].name.split(".")
+        if part == "sfm":
+            return model.config.sfm_layers[int(rest[0])] + 0.5
+        if part == "base" and rest[0] == "layers":
+            return int(rest[1])
+        return -1 if rest[0] == "table_YD" else model.config.base.num_layers
+
+    return sorted(range(len(parameters)), key=depth, reverse=True)
+
+
 class ThinkerStep:
     """(batch, learning rate) -> figures of the batch; changes the model. All ranks must call it, each with its rows."""
 
     def __init__(self, model: Thinker, recipe: Recipe, ranks: Ranks):
         self.ranks, self.num_parts = ranks, recipe.training.micro_batches
         self.update = ShardedUpdate(list(model.trainable_params()), recipe.optimizer, ranks)
-        self.accumulate = Accumulation(ThinkerLoss(model, recipe), self.update.parameters_in_order)
+        order = as_they_come(model, self.update.parameters_in_order)
+        self.accumulate = Accumulation(ThinkerLoss(model, recipe), self.update.parameters_in_order, order)
         self.clear = Clear(self.accumulate.sums)
         self.sum_over_ranks = parallel.sums(self.accumulate.sums, ranks) if ranks.world > 1 else None
         self.loss_scale = LossScale() if recipe.model.dtype == "float16" else None
 
     def __call__(self, batch: PackedBatch, rate: float) -> dict[str, float]:
         scale = Tensor(self.loss_scale.value if self.loss_scale else 1.0, mstype.float32)
-        self.clear()
+        self.clear(Tensor(0.0, mstype.float32))
         figures = [self.accumulate(scale, *map(Tensor, part)) for part in self.parts(batch)]
         *totals, overflows = self.ranks.total(np.sum([[float(x.asnumpy()) for x in part] for part in figures], 0)).tolist()
         found = dict(zip(SUMS, totals, strict=True))

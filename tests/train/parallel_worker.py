@@ -60,7 +60,7 @@ def train(ranks: Ranks, last_words: Path | None = None) -> dict[str, np.ndarray]
         part = slice(ranks.rank * BATCH // ranks.world, (ranks.rank + 1) * BATCH // ranks.world)
         x, y, weights = (array[part] for array in rows(step))
         (weights,) = normalised([weights], ranks)
-        clear()
+        clear(Tensor(0.0, ms.float32))
         accumulate(Tensor(1.0, ms.float32), *map(Tensor, (x, y, weights)))
         reduce()
         update(Tensor(1e-2, ms.float32), *accumulate.sums)

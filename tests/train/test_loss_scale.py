@@ -74,7 +74,7 @@ def test_a_scale_saves_gradients_that_float16_loses_and_one_too_large_overflows(
 
 def test_sums_are_cleared_even_of_what_is_not_finite():
     parameter = Parameter(Tensor(np.array([np.nan, np.inf, 1], np.float32)), name="sum")
-    Clear([parameter])()
+    Clear([parameter])(Tensor(0.0, ms.float32))
     assert not parameter.asnumpy().any()
 
 

@@ -14,7 +14,7 @@ from mindspore import Tensor
 from sfm_ms.evaluate.thinker import reader_of
 from sfm_ms.tasks.cruxeval import Problem
 from sfm_ms.tasks.scoring import parts
-from sfm_ms.tasks.special_tokens import marker, spans
+from sfm_ms.tasks.special_tokens import code_prompt, marker
 from sfm_ms.train.run_folder import RunError, RunFolder
 from sfm_ms.train.thinker_reader import TEXT, ThinkerReader
 
@@ -53,7 +53,7 @@ def tell(run: RunFolder, program: str) -> Told:
     encode = reader.tokenizer.encode
     if not np.array_equal(encode(program), encode(program, has_markers=True)):
         raise RunError(f"the program: expected no special token such as {marker('code')} in it, which is what {run.path} writes")
-    prompt = spans([("code", program.rstrip())], [("trace", "")], is_correct=True)[0].text
+    prompt = code_prompt(program.rstrip())
     given_T = encode(prompt, has_markers=True)
     if len(given_T) >= reader.window:
         limit = f"expected less than {reader.window} tokens, the window of {run.path}"

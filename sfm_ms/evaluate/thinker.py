@@ -20,9 +20,9 @@ from sfm_ms.tasks.scoring import parts, score
 from sfm_ms.train import trained
 from sfm_ms.train.run_folder import RunError, RunFolder
 from sfm_ms.train.thinker_reader import ThinkerReader
+from sfm_ms.train.thinker_training import SHARE_WRONG
 from sfm_ms.train.trained import Trained
 
-SHARE_WRONG = 0.5  # chance that a sample that is judged is wrong
 FIGURES = ("exact_match", "slot_accuracy", "trace_accuracy", "judge_auc", "majority_class", "fixes")
 
 

@@ -41,11 +41,17 @@ def model_of(recipe: Recipe, runs: Path) -> nn.Cell:
 
 def weights_of(run: RunFolder) -> dict[str, np.ndarray]:
     """What the run has trained, at its best, and what it took over from the run that it began with."""
-    found, recipe = checkpoint.load_newest(run.checkpoints, preferred="best"), run.recipe()
+    (best, _), recipe = best_of(run), run.recipe()
+    inherited = weights_of(RunFolder.existing(run.path.parent, recipe.init_from)) if recipe.init_from else {}
+    return inherited | best.model
+
+
+def best_of(run: RunFolder) -> tuple[checkpoint.Checkpoint, list[str]]:
+    """The run's best checkpoint or else another whole one, and a warning for each that was passed over."""
+    found = checkpoint.load_newest(run.checkpoints, preferred="best")
     if found is None:
         raise RunError(f"{run.path} has no checkpoint yet; train it first")
-    inherited = weights_of(RunFolder.existing(run.path.parent, recipe.init_from)) if recipe.init_from else {}
-    return inherited | found[0].model
+    return found
 
 
 def qwen2_of(recipe: Recipe) -> Qwen2:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from mindspore import nn
 
 from sfm_ms.train import checkpoint
-from sfm_ms.train.building import model_of
-from sfm_ms.train.run_folder import RunError, RunFolder
+from sfm_ms.train.building import best_of, model_of
+from sfm_ms.train.run_folder import RunFolder
 
 
 class Trained(NamedTuple):
@@ -21,10 +21,7 @@ class Trained(NamedTuple):
 
 def load(run: RunFolder) -> Trained:
     """Prints which damaged checkpoints it passed over. Raises RunError or CheckpointError where no whole one is left."""
-    found = checkpoint.load_newest(run.checkpoints, preferred="best")
-    if found is None:
-        raise RunError(f"{run.path} has no checkpoint yet; train it first")
-    saved, warnings = found
+    saved, warnings = best_of(run)
     for warning in warnings:
         print(f"passed over a damaged checkpoint: {warning}")
     if warnings:

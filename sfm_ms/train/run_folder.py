@@ -10,6 +10,8 @@ from pathlib import Path
 from sfm_ms.recipe import Recipe, read, to_yaml
 from sfm_ms.recipe.load import flatten
 
+FREE = ("evaluation.", "hardware.")  # sections of a recipe that change no trained number
+
 
 class RunError(ValueError):
     """The run folder cannot be used for what was asked; the message says why and what to do."""
@@ -27,7 +29,10 @@ class RunFolder:
 
     @classmethod
     def for_training(cls, runs: Path, recipe: Recipe) -> RunFolder:
-        """A new folder for the recipe, or the one it was begun in; raises RunError where another recipe's run is there."""
+        """A new folder for the recipe, or the one it was begun in; raises RunError where another recipe's run is there.
+
+        What training does not depend on (FREE) may change while a run is there.
+        """
         run = cls(runs / recipe.name)
         if run.recipe_file.is_file():
             _expect_same(run.recipe(), recipe, run.path)
@@ -35,7 +40,7 @@ class RunFolder:
             raise RunError(f"{run.path} exists and is not a run; choose another name with name=...")
         else:
             run.path.mkdir(parents=True, exist_ok=True)
-            _replace(run.recipe_file, to_yaml(recipe))
+        _replace(run.recipe_file, to_yaml(recipe))
         return run
 
     @classmethod
@@ -85,7 +90,8 @@ def _replace(file: Path, text: str) -> None:
 
 def _expect_same(old: Recipe, new: Recipe, path: Path) -> None:
     before, now = flatten(old), flatten(new)
-    changes = [f"  {key}: {before[key]} there, {now[key]} now" for key in now if before[key] != now[key]]
+    changed = (key for key in now if before[key] != now[key] and not key.startswith(FREE))
+    changes = [f"  {key}: {before[key]} there, {now[key]} now" for key in changed]
     if changes:
         raise RunError(
             "\n".join([f"{path} is the run of another recipe; choose another name with name=... or remove it:", *changes])

@@ -19,6 +19,7 @@ from report_state_tracking import at, in_markdown, spread, updated, with_table
 from sfm_ms.train.run_folder import RunFolder
 
 KEY = ["model", "seed", "multiplier"]
+VERIFIED = 4  # times the length of the shortest test programs
 OF_LENGTHS = ("exact_match", "majority_class", "area_under_roc", "calibration_error", "error_of_trusted")
 
 
@@ -47,7 +48,7 @@ def rows_of(run: RunFolder) -> pd.DataFrame:
         "learning_rate": recipe.optimizer.learning_rate,
         "steps": recipe.training.steps,
         "minutes": round(state["seconds"] / 60, 1),
-        "bits_per_byte": results["bits_per_byte"],
+        "bits_per_byte": results.get("bits_per_byte"),  # none of models that were shown no code
     }
     lengths = results["exact_match"]
     figures = ({name: results[name].get(multiplier) for name in OF_LENGTHS} for multiplier in lengths)
@@ -55,18 +56,21 @@ def rows_of(run: RunFolder) -> pd.DataFrame:
 
 
 def markdown(results: pd.DataFrame) -> str:
-    """Models, those that need the fewest bits first; then the most frequent answer."""
+    """Models, those that need the fewest bits first; then the most frequent answer. Verdicts are those at VERIFIED times."""
     multipliers, models = sorted(results["multiplier"].unique()), results.groupby("model")
-    rows = [["", "parameters", "minutes", "seeds", "bits per byte", *(f"{multiplier}x" for multiplier in multipliers)]]
+    verdicts = f"area under ROC, {VERIFIED}x", f"wrong of the most trusted 90%, {VERIFIED}x"
+    rows = [["", "parameters", "minutes", "seeds", "bits per byte", *(f"{length}x" for length in multipliers), *verdicts]]
     for model in models["bits_per_byte"].mean().sort_values().index:
         one = models.get_group(model)
         of_seeds = one.drop_duplicates("seed")
         costs = f"{one['num_parameters'].iloc[0]:,}", f"{of_seeds['minutes'].mean():.0f}", str(len(of_seeds))
         exact = (spread(at(one, multiplier)["exact_match"]) for multiplier in multipliers)
-        rows.append([model, *costs, spread(of_seeds["bits_per_byte"], 1, 3), *exact])
+        verified = at(one, VERIFIED)[["area_under_roc", "error_of_trusted"]].dropna()
+        told_apart = spread(verified["area_under_roc"], 1, 3), spread(verified["error_of_trusted"])
+        rows.append([model, *costs, spread(of_seeds["bits_per_byte"].dropna(), 1, 3), *exact, *told_apart])
     same = results.drop_duplicates(["seed", "multiplier"])  # models of one seed have the same test programs
     majority = (spread(at(same, multiplier)["majority_class"]) for multiplier in multipliers)
-    return in_markdown([*rows, ["*majority class*", "", "", "", "", *majority]])
+    return in_markdown([*rows, ["*majority class*", "", "", "", "", *majority, "", ""]])
 
 
 if __name__ == "__main__":

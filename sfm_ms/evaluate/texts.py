@@ -44,10 +44,10 @@ def evaluate(run: RunFolder, multipliers: Iterable[int] | None = None) -> dict:
 
 
 def figures(programs: list[Reading], answers: Answers) -> dict[str, float]:
-    """Of FIGURES, those that there are: no verdict is worth a figure where all are the same, or all answers."""
+    """Of FIGURES, those that there are: no verdict is worth a figure where all are the same, or all answers alike."""
     labels = Counter(tuple(program.tokens[1:][program.is_answer]) for program in programs)
     found = {"exact_match": float(answers.is_right.mean()), "majority_class": max(labels.values()) / len(programs)}
-    if np.ptp(answers.verdict) == 0 or answers.is_right.all() or not answers.is_right.any():
+    if not calibration.can_rank(answers.verdict, answers.is_right):
         return found
     probabilities = 1 / (1 + np.exp(-answers.verdict.astype(np.float64)))
     found["area_under_roc"] = calibration.area_under_roc(answers.verdict, answers.is_right)

@@ -13,7 +13,7 @@ from sfm_ms.data.hf_tokenizer import HfTokenizer
 from sfm_ms.data.thinker_batches import Encoded, held_out
 from sfm_ms.evaluate.columns import aligned
 from sfm_ms.recipe import Recipe
-from sfm_ms.tasks.calibration import area_under_roc
+from sfm_ms.tasks.calibration import area_under_roc, can_rank
 from sfm_ms.tasks.code_execution import CodeSample
 from sfm_ms.tasks.debugging import DebuggingSample, outcome
 from sfm_ms.tasks.scoring import parts, score
@@ -92,8 +92,7 @@ def told_figures(samples: Sequence[CodeSample], texts: Sequence[str]) -> dict[st
 def judge_figures(samples: Sequence[CodeSample], verdicts: np.ndarray) -> dict[str, float]:
     """The chance that a correct sample has a higher verdict than a wrong one; none where all of either are alike."""
     is_correct = np.array([sample.is_correct for sample in samples])
-    is_alike = np.ptp(verdicts) == 0 or is_correct.all() or not is_correct.any()
-    return {} if is_alike else {"judge_auc": area_under_roc(verdicts, is_correct)}
+    return {"judge_auc": area_under_roc(verdicts, is_correct)} if can_rank(verdicts, is_correct) else {}
 
 
 def share_mended(samples: Sequence[DebuggingSample], texts: Sequence[str]) -> float:

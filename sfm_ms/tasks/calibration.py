@@ -23,6 +23,12 @@ def area_under_roc(scores, is_right) -> float:
     return float((np.searchsorted(wrong, right, "left") + lower_or_equal).sum() / (2 * len(right) * len(wrong)))
 
 
+def can_rank(scores, is_right) -> bool:
+    """Whether there is anything to tell apart: answers of both kinds, and scores that differ."""
+    scores, is_right = _answers("scores", scores, is_right)
+    return bool(is_right.any() and not is_right.all() and np.ptp(scores) > 0)
+
+
 def expected_calibration_error(probabilities, is_right, num_bins: int = 15) -> float:
     """Mean distance of claimed and true accuracy; Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3.
 

@@ -38,19 +38,19 @@ class ThinkerReader:
         It stops where the window is full. A prompt that fills the window by itself is given back as it is.
         """
         texts: list[str] = []
+        longest = min(self.window, max(map(len, prompts), default=0))
+        num_tokens = -(-longest // STRIDE) * STRIDE  # of all alike, for one graph
         for start in range(0, len(prompts), self.batch_size):
             some = list(prompts[start : start + self.batch_size])
-            columns = list(self._columns(some + [some[-1]] * (self.batch_size - len(some))))
+            columns = list(self._columns(some + [some[-1]] * (self.batch_size - len(some)), num_tokens))
             for row, prompt in enumerate(some):
                 tokens = [int(column[row]) for column in columns][: max(0, self.window - len(prompt))]
                 end = next((i + 1 for i, token in enumerate(tokens) if token in self.ends), len(tokens))
                 texts.append(self.tokenizer.decode([*prompt, *tokens[:end]]))
         return texts
 
-    def _columns(self, prompts: list[np.ndarray]) -> Iterator[np.ndarray]:
+    def _columns(self, prompts: list[np.ndarray], num_tokens: int) -> Iterator[np.ndarray]:
         """The next token of each row, (B,), again and again, until all have ended or no window has room."""
-        longest = min(self.window, max(map(len, prompts)))
-        num_tokens = -(-longest // STRIDE) * STRIDE
         tokens_BT = np.zeros((len(prompts), num_tokens), np.int32)
         segments_BT = np.full_like(tokens_BT, PADDING)
         for row, prompt in enumerate(prompts):

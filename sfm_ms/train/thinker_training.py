@@ -11,7 +11,7 @@ from sfm_ms.data import difficulty
 from sfm_ms.data.hf_tokenizer import HfTokenizer
 from sfm_ms.data.thinker_batches import Encoded, ThinkerBatches, held_out, tokenizer_of
 from sfm_ms.recipe import Recipe
-from sfm_ms.tasks.calibration import area_under_roc
+from sfm_ms.tasks.calibration import area_under_roc, can_rank
 from sfm_ms.tasks.scoring import score
 from sfm_ms.train.parallel import Ranks
 from sfm_ms.train.run_folder import RunFolder
@@ -46,8 +46,8 @@ class ThinkerTraining(Training):
         shares = right.reshape(len(levels), -1).mean(1).tolist()
         self.accuracies = difficulty.updated(self.accuracies, dict(zip(levels, shares, strict=True)))
         is_correct = np.array([each.sample.is_correct for each in self.judged])
-        has_both = is_correct.any() and not is_correct.all()  # of few samples all may be alike, and nothing is to be told apart
-        area, exact_match = area_under_roc(verdicts, is_correct) if has_both else 0.5, float(right.mean())
+        area = area_under_roc(verdicts, is_correct) if can_rank(verdicts, is_correct) else 0.5  # few samples may be all alike
+        exact_match = float(right.mean())
         return exact_match + area, dict(zip(self.validated, (exact_match, area), strict=True))
 
     @functools.cached_property

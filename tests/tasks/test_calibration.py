@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from sfm_ms.tasks.calibration import area_under_roc, error_at_coverage, expected_calibration_error
+from sfm_ms.tasks.calibration import area_under_roc, can_rank, error_at_coverage, expected_calibration_error
 
 
 def cases():
@@ -32,6 +32,11 @@ def test_area_is_the_share_of_pairs_in_order():
 def test_area_of_one_kind_of_answers_is_refused(kind):
     with pytest.raises(ValueError, match=r"is_right: expected answers of both kinds, got [02] right and [02] wrong"):
         area_under_roc([0.1, 0.2], [kind, kind])
+
+
+def test_can_rank_answers_of_both_kinds_with_scores_that_differ():
+    assert can_rank([0.1, 0.2], [0, 1])
+    assert not can_rank([0.1, 0.2], [1, 1]) and not can_rank([0.1, 0.2], [0, 0]) and not can_rank([0.1, 0.1], [0, 1])
 
 
 @pytest.mark.parametrize("num_bins", [1, 2, 15])

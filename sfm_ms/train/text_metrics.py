@@ -42,7 +42,7 @@ class _Judgement(nn.Cell):
 
 class TextReader:
     """Reads texts with one compiled graph of the recipe's window, whatever their length; a model without state sees a text whole,
-    with a graph for each length."""
+    with a graph for each multiple of the window."""
 
     def __init__(self, model: nn.Cell, recipe: Recipe):
         self.model, self.task, self.batch_size = model, recipe.task, recipe.evaluation.batch_size
@@ -73,7 +73,8 @@ class TextReader:
         num_tokens, num_statements = task.window_tokens, task.window_statements
         if not self.model.carries_state:
             longest = max(len(program.is_end) for program in programs)
-            num_tokens, num_statements = -(-longest // num_tokens) * num_tokens, longest
+            num_tokens = -(-longest // num_tokens) * num_tokens
+            num_statements = num_tokens  # at most, and alike for texts of one graph
         cut = [pieces(program, num_tokens, num_statements) for program in programs]
         state = self.model.begin(len(programs))
         is_right, verdict = np.ones(len(programs), bool), np.full(len(programs), np.inf, np.float32)

@@ -17,6 +17,8 @@ kernels = Extension(
 )
 
 akg = ["decorator", "sympy"]  # what the AKG compiler bundled with MindSpore imports
+# Later datasets need a newer PyArrow than MindFormers, later OpenCVs NumPy 2: pip would try them all.
+mindformers = ["mindformers==1.9.0", "datasets==4.0.0", "opencv-python-headless<4.12"]
 
 setup(
     name="sfm-ms",
@@ -28,6 +30,7 @@ setup(
     package_dir={"sfm_ms.ops": "ops", "sfm_ms.recipes": "recipes"},
     package_data={
         "sfm_ms": ["py.typed", "trace_page.html"],
+        "sfm_ms.mindformers_trainer": ["*.yaml"],
         "sfm_ms.ops": ["**/*.md", "**/*.h", "**/*.cc", "**/*.cpp", "**/*.sh"],
         "sfm_ms.recipes": ["**/*.yaml"],
     },
@@ -41,7 +44,11 @@ setup(
         "tokenizers",
         "matplotlib",
     ],
-    extras_require={"akg": akg, "test": ["pytest", "hypothesis", "pytest-xdist", "ruff", "selenium", *akg]},
+    extras_require={
+        "akg": akg,
+        "mindformers": mindformers,
+        "test": ["pytest", "hypothesis", "pytest-xdist", "ruff", "selenium", *akg, *mindformers],
+    },
     ext_modules=[kernels],
     entry_points={"console_scripts": ["sfm=sfm_ms.cli:main"]},
 )

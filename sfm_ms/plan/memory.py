@@ -4,7 +4,7 @@
     loss        all activations, and the logits: those of one chunk of the vocabulary a few times
     backward    all activations, the gradient of the head, what one stage's backward pass has on the way
     gradients   the largest one, others have been added to their sums by then
-    update      the new values of all that a device updates
+    update      the new values of all that a device updates, with MindFormers' AdamW also their clipped gradients
 
 What a moment holds was read off the allocations of MindSpore 2.9 on a CPU; tools/measure_thinker_memory.py compares the whole
 with what a process takes. On Ascend nothing was measured, and what CANN's operators take besides is not counted.
@@ -93,7 +93,8 @@ def of_update(model: Thinker, recipe: Recipe, micro: MicroBatch) -> Kinds:
     own = own_share(trained(model), recipe.hardware.devices)
     rounded = sum(bytes_of(parameter, micro) for parameter in own if bytes_of(parameter, micro) < FLOAT * parameter.size)
     largest = max((parameter.size for parameter in own), default=0)
-    return {"new values": NEW_VALUES * FLOAT * num(own) + rounded + IN_UPDATE * FLOAT * largest}
+    clipped = FLOAT * num(own) if recipe.optimizer.adamw == "mindformers" else 0
+    return {"new values": NEW_VALUES * FLOAT * num(own) + rounded + IN_UPDATE * FLOAT * largest, "gradients": clipped}
 
 
 def kept(model: Thinker, recipe: Recipe, micro: MicroBatch) -> int:

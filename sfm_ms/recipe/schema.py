@@ -289,7 +289,6 @@ class ThinkerModel:
     lora_alpha: Positive = 32.0  # what is added counts alpha / rank
 
     def problems(self) -> Problems:
-        yield from _heads_problem(self)
         for name, divisor in (("dim", 2 * self.num_heads), ("num_heads", self.num_key_value_heads)):
             if getattr(self, name) % divisor:
                 yield name, f"expected a multiple of {divisor}, got {getattr(self, name)}"
@@ -322,11 +321,22 @@ class LearningRateGroup:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """AdamW with bias correction, linear warm-up, cosine decay and clipping by the global norm."""
+    """AdamW with bias correction, linear warm-up, decay of the learning rate and clipping by the global norm.
 
+    What is called mindformers needs the package of that name: pip install 'sfm-ms[mindformers]'.
+    """
+
+    adamw: Literal["sfm_ms", "mindformers"] = "sfm_ms"  # whose; mindformers: with a copy of all gradients at each update
+    # cosine is our own, with a rate above 0 at the first step and the final one at the last. Those of MindFormers have 0 at
+    # the first step and come to their end one step after the last: cosine and stable_decay (even, and then a straight line)
+    # to the final rate, linear to 0; constant stays at the peak.
+    schedule: Literal[
+        "cosine", "mindformers_cosine", "mindformers_linear", "mindformers_constant", "mindformers_stable_decay"
+    ] = "cosine"
     learning_rate: Positive = 3e-3
     final_learning_rate: NonNegative = 1e-5
     warmup_steps: Annotated[int, Range(0)] = 100
+    decay_steps: Annotated[int, Range(0)] = 0  # the last ones, in which mindformers_stable_decay comes down
     betas: tuple[Fraction, Fraction] = (0.9, 0.98)
     epsilon: Positive = 1e-8
     weight_decay: NonNegative = 0.4  # on matrices; never on biases or on what is looked up by token
@@ -338,6 +348,16 @@ class Optimizer:
         for i, prefix in enumerate(prefixes):
             if not prefix or prefix in prefixes[:i]:
                 yield f"groups[{i}].prefix", f"expected a name that no other group has, got '{prefix}'"
+        if self.adamw == "mindformers" and not all(0 < beta < 1 for beta in self.betas):
+            yield "betas", f"expected numbers between 0 and 1, as MindFormers' AdamW does, got {list(self.betas)}"
+        if self.schedule == "mindformers_stable_decay":
+            for name in ("warmup_steps", "decay_steps"):
+                if getattr(self, name) < 1:
+                    yield name, f"expected at least 1 with {self.schedule}, got {getattr(self, name)}"
+            if self.final_learning_rate == self.learning_rate:
+                yield "final_learning_rate", f"expected less than learning_rate with {self.schedule}, got {self.learning_rate:g}"
+        elif self.decay_steps:
+            yield "decay_steps", f"only the schedule mindformers_stable_decay takes it, and this is {self.schedule}"
 
 
 @dataclass(frozen=True)
@@ -393,6 +413,10 @@ class Recipe:
             yield "name", f"expected letters, digits, '.', '_', '-' or spaces, got {self.name!r}"
         if optimizer.warmup_steps >= training.steps:
             yield "optimizer.warmup_steps", f"expected fewer than training.steps = {training.steps}, got {optimizer.warmup_steps}"
+        after_warmup = max(0, training.steps - optimizer.warmup_steps)
+        if optimizer.decay_steps > after_warmup:
+            limit = f"expected at most training.steps - optimizer.warmup_steps = {after_warmup}"
+            yield "optimizer.decay_steps", f"{limit}, got {optimizer.decay_steps}"
         if optimizer.final_learning_rate > optimizer.learning_rate:
             limit = f"expected at most optimizer.learning_rate = {optimizer.learning_rate:g}"
             yield "optimizer.final_learning_rate", f"{limit}, got {optimizer.final_learning_rate:g}"

@@ -58,7 +58,7 @@ class Update(nn.Cell):
     """
 
     def __init__(self, parameters: list[Parameter], config: Optimizer, owned: Collection[int] | None = None):
-        super().__init__()
+        super().__init__(auto_prefix=False)  # parameters keep their names
         self.parameters_in_order = in_order(parameters)
         names = [parameter.name for parameter in self.parameters_in_order]
         peaks = {group.prefix: group.learning_rate for group in config.groups}
@@ -69,17 +69,19 @@ class Update(nn.Cell):
         self.rates = [peak / config.learning_rate for peak in own_peaks]
         self.decays = [config.weight_decay if _decays(parameter) else 0.0 for parameter in own]
         self.betas, self.epsilon, self.clip_norm = config.betas, config.epsilon, config.clip_norm
-
         self.own, self.masters = ParameterTuple(own), ParameterTuple([_master(parameter) for parameter in own])
+        self.begin()
+
+    def begin(self) -> None:
+        """Makes the moments and the step count of before the first update."""
         self.first_moments, self.second_moments = (
-            ParameterTuple([_zeros(f"{moment}.{parameter.name}", parameter.shape) for parameter in own])
+            ParameterTuple([_zeros(f"{moment}.{parameter.name}", parameter.shape) for parameter in self.own])
             for moment in ("first_moment", "second_moment")
         )
         self.num_updates = Parameter(Tensor(0, mstype.int32), name="num_updates")
 
     def construct(self, rate, *gradients):
-        norm = ops.sqrt(sum_of_squares(gradients))
-        factor = self.clip_norm / ops.maximum(norm, self.clip_norm)
+        norm, factor = self.clipping(gradients)
         num_updates = ops.assign_add(self.num_updates, Tensor(1, mstype.int32))
         biases = [1 - ops.pow(beta, num_updates) for beta in self.betas]
         last = factor
@@ -87,6 +89,11 @@ class Update(nn.Cell):
             gradient = ops.depend(gradients[self.owned[i]], last).astype(mstype.float32) * factor
             last = self.step(i, rate * self.rates[i], gradient, biases)
         return ops.depend(norm, last)
+
+    def clipping(self, gradients):
+        """-> the norm of all together, and what to multiply each by."""
+        norm = ops.sqrt(sum_of_squares(gradients))
+        return norm, self.clip_norm / ops.maximum(norm, self.clip_norm)
 
     def step(self, i, rate, gradient, biases):
         """-> the parameter's new value."""
@@ -98,9 +105,13 @@ class Update(nn.Cell):
         ops.assign(self.first_moments[i], first)
         ops.assign(self.second_moments[i], second)
         ops.assign(self.masters[i], new)
+        self.round_own(i, new)
+        return new
+
+    def round_own(self, i, new):
+        """Of half types, which have a master copy."""
         if self.own[i].dtype != mstype.float32:
             ops.assign(self.own[i], new.astype(self.own[i].dtype))
-        return new
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The state's values, for a checkpoint."""

@@ -17,7 +17,8 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from sfm_ms.recipe.schema import Optimizer
 from sfm_ms.train.checkpoint import restore
-from sfm_ms.train.optim import Update, in_order, kinds_of_state
+from sfm_ms.train.choices import update_of
+from sfm_ms.train.optim import in_order, kinds_of_state
 
 T = TypeVar("T")
 MESSAGE = 2**23  # numbers at most, unless one tensor alone has more
@@ -158,7 +159,7 @@ class ShardedUpdate:
         ordered, self.ranks = in_order(parameters), ranks
         self.owners = shares([parameter.size for parameter in ordered], ranks.world)
         owned = [place for place, owner in enumerate(self.owners) if owner == ranks.rank]
-        self.update = Update(ordered, config, owned)
+        self.update = update_of(ordered, config, owned)
         self.parameters_in_order = self.update.parameters_in_order
         self.exchange = exchange(ordered, self.owners)
 

@@ -12,8 +12,8 @@ from mindspore import dtype as mstype
 
 from sfm_ms.data.batches import Batch
 from sfm_ms.recipe.schema import Recipe
+from sfm_ms.train.choices import update_of
 from sfm_ms.train.loss import weighted_nll
-from sfm_ms.train.optim import Update
 
 
 class SegmentLoss(nn.Cell):
@@ -73,7 +73,7 @@ class TrainingStep:
 
     def __init__(self, model: nn.Cell, recipe: Recipe):
         self.model, self.segment = model, recipe.training.segment_statements
-        self.update = Update(list(model.trainable_params()), recipe.optimizer)
+        self.update = update_of(list(model.trainable_params()), recipe.optimizer)
         self.gradient = SegmentGradient(model, recipe.training.tick_cost, self.update.parameters_in_order)
         self.advance, self.add = Advance(model), Add()
         self.zero_state = model.initial_state(recipe.training.batch_size)

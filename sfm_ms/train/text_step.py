@@ -19,7 +19,7 @@ from sfm_ms.nn.statement_places import same
 from sfm_ms.nn.tokens_at import tokens_at
 from sfm_ms.nn.verification import verification_loss
 from sfm_ms.recipe.schema import Recipe
-from sfm_ms.train.optim import Update
+from sfm_ms.train.choices import update_of
 
 VERY_MUCH = 1e9  # taken from a logit, it leaves no chance
 TOKENS_PER_ANSWER = 4  # at least, of a window: the tokens that are verified and asked of Execution are few
@@ -99,7 +99,7 @@ class TextTrainingStep:
     """(batch, learning rate) -> figures of the batch; changes the model."""
 
     def __init__(self, model: nn.Cell, recipe: Recipe):
-        self.update = Update(list(model.trainable_params()), recipe.optimizer)
+        self.update = update_of(list(model.trainable_params()), recipe.optimizer)
         parameters = mindspore.ParameterTuple(self.update.parameters_in_order)
         self.gradient = mindspore.value_and_grad(TextLoss(model, recipe), None, parameters, has_aux=True)
 

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from sfm_ms.models import num_parameters
 from sfm_ms.recipe import Recipe, RecipeError
-from sfm_ms.train import checkpoint, parallel
+from sfm_ms.train import checkpoint, mindformers_package, parallel
 from sfm_ms.train.building import model_of
+from sfm_ms.train.choices import schedule_of
 from sfm_ms.train.metrics import Interval
-from sfm_ms.train.optim import learning_rate
 from sfm_ms.train.parallel import Ranks
 from sfm_ms.train.program_training import ProgramTraining
 from sfm_ms.train.run_folder import RunFolder
@@ -38,6 +38,7 @@ def train(recipe: Recipe, runs: Path) -> tuple[RunFolder, Ranks]:
     ranks = Ranks()
     if ranks.world > 1 and recipe.task.kind != "code_execution":
         raise RecipeError(f"task.kind: {ranks.world} processes expect code_execution, got {recipe.task.kind}")
+    mindformers_package.refuse_absent(recipe.optimizer)
     run = ranks.in_turn(lambda: RunFolder.for_training(runs, recipe))
     loop = _Loop(recipe, run, ranks)
     loop.resume()
@@ -55,6 +56,7 @@ class _Loop:
     def __init__(self, recipe: Recipe, run: RunFolder, ranks: Ranks):
         self.recipe, self.folder, self.ranks, self.is_writer = recipe, run, ranks, ranks.rank == 0
         self.model = model_of(recipe, run.path.parent)
+        self.rate_of = schedule_of(recipe.optimizer, recipe.training.steps)
         self.parameters = {parameter.name: parameter for parameter in self.model.trainable_params()}
         self.task = TRAININGS[recipe.task.kind](recipe, self.model, run, ranks)
         self.step, self.interval, self.best = 0, Interval(self.task.figures), None
@@ -93,7 +95,7 @@ class _Loop:
     def run_step(self) -> None:
         """One step and whatever is due after it: metrics, validation, a checkpoint."""
         training = self.recipe.training
-        rate = learning_rate(self.recipe.optimizer, self.step, training.steps)
+        rate = self.rate_of(self.step)
         figures = self.task.take_step(self.step, rate)
         self.interval.add(**figures)
         self.step += 1

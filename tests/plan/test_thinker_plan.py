@@ -70,6 +70,11 @@ def test_devices_share_masters_and_moments_but_not_gradients():
     assert 2 * (shared["new values"] - of_largest) == 3 * shared[state]
 
 
+def test_mindformers_adamw_keeps_a_copy_of_the_gradients():
+    ours, theirs = (moment("update", f"optimizer.adamw={whose}") for whose in ("sfm_ms", "mindformers"))
+    assert theirs == {**ours, "gradients": ours["gradients"] + 4 * (2 * BLOCK + HEADS)}
+
+
 OF_BLOCK = N * (D * 4 + 15 * C + 13 * BLOCK_HEADS)  # x, 2 x, its norm, what is added; 15 numbers inside
 OF_LAST_NORM = N * D * 4  # x, 2 x, x / rms, the output
 OF_LAYER = N * (10 * D + 2 * KV + H * T + 5 * F)

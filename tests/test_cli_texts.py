@@ -47,6 +47,7 @@ def test_trace_takes_no_language_model(finished):
     assert "expected a run of the task state_tracking" in refused(finished[0], "trace", "debug-python_code", "--summary")
 
 
+@pytest.mark.slow
 def test_gone_on_with_from_a_checkpoint_is_the_run_left_alone(finished, tmp_path):
     left_alone = finished[0] / "runs" / "debug-python_code"
     lost = tmp_path / "runs" / "debug-python_code"

@@ -49,6 +49,11 @@ def test_table_has_mean_and_spread_over_seeds_and_the_majority_class(report, tmp
     assert lines[5] == "| *majority class* |  |  |  |  | 20.0 ±0.0 | 20.0 ±0.0 |  |  |"
 
 
+def test_the_table_in_the_readme_is_that_of_the_committed_results(report):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert report.with_table(readme, "texts", report.markdown(pd.read_csv(ROOT / "recipes/sfm/results.csv"))) == readme
+
+
 def test_the_command_keeps_rows_of_other_runs_and_replaces_those_of_the_same(report, tmp_path, monkeypatch, capsys):
     file, readme = tmp_path / "results.csv", tmp_path / "README.md"
     readme.write_text("before <!-- texts -->old<!-- end of texts --> after")

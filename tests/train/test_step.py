@@ -63,8 +63,8 @@ def test_supervision_decides_what_the_loss_looks_at():
 
 
 def test_ticks_cost_what_the_recipe_says():
-    free, _ = first_step(4, "model.max_ticks=3", "training.tick_cost=0")
-    charged, moments = first_step(4, "model.max_ticks=3", "training.tick_cost=2")
+    free, _ = first_step(2, "model.max_ticks=3", "training.tick_cost=0")
+    charged, moments = first_step(2, "model.max_ticks=3", "training.tick_cost=2")
     statements = (TrainingBatches(load("debug/state_tracking", ["task.max_operations=7"]))[0].statements_BTW[:, :, 0] > 0).sum()
     extra_ticks = (charged["mean_ticks"] - 1) * statements / 8  # of a program, 8 in a batch
     assert 1.5 < free["mean_ticks"] - 1 < 2 and np.isclose(charged["loss"] - free["loss"], 2 * extra_ticks, rtol=1e-4)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
+import signal
 
 import pytest
-from test_cli import refused, sfm
+from test_cli import refused, sfm, start, wait_for
 
 RECIPE = "debug/python_code"
+PERCEPTION = ["model.structure=false", "model.execution=false", "model.meta=false"]
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +48,20 @@ def test_trace_takes_no_language_model(finished):
     assert "expected a run of the task state_tracking" in refused(finished[0], "trace", "debug-python_code", "--summary")
 
 
-@pytest.mark.slow
-def test_gone_on_with_from_a_checkpoint_is_the_run_left_alone(finished, tmp_path):
-    left_alone = finished[0] / "runs" / "debug-python_code"
-    lost = tmp_path / "runs" / "debug-python_code"
-    shutil.copytree(left_alone, lost, symlinks=True)
-    shutil.rmtree(lost / "checkpoints" / "step_20")
-    (lost / "results.json").unlink()
-    code, out, err = sfm(tmp_path, "train", RECIPE)
-    assert code == 0 and "from step 10 to 20" in out, out + err
+def test_stopped_and_resumed_is_the_run_left_alone(tmp_path):
+    arguments = ["train", RECIPE, *PERCEPTION]
+    left_alone, stopped = tmp_path / "a", tmp_path / "b"
+    for folder in (left_alone, stopped):
+        folder.mkdir()
+    assert sfm(left_alone, *arguments)[0] == 0
+    process = start(stopped, *arguments)
+    wait_for(stopped / "runs/debug-python_code/metrics.csv", process)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=300) and process.returncode == 1
+    assert sfm(stopped, *arguments)[0] == 0
     for name in ("metrics.csv", "results.json", "checkpoints/step_20/model.safetensors"):
-        assert (left_alone / name).read_bytes() == (lost / name).read_bytes(), name
+        of_both = [(folder / "runs/debug-python_code" / name).read_bytes() for folder in (left_alone, stopped)]
+        assert of_both[0] == of_both[1], name
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_any_length_and_count_is_answered_with_one_graph():
     recipe = load("debug/state_tracking", ["task.test_programs=7"])
     model = build(recipe, input_shape(recipe))
     answer = Answerer(model, segment=6, batch_size=3)
-    for multiplier in (1, 3):
+    for multiplier in (1, 2, 5):
         programs = programs_of_test(recipe, multiplier)
         statements = state_tracking.encode(programs)
         questions = state_tracking.question_tokens(LANGUAGE, programs.queried[:, None])

@@ -122,7 +122,7 @@ def test_own_programs_are_judged_as_samples_are(finished):
     reader, _ = thinker.reader_of(run, batch_size=1)
     (sample,) = held_out(run.recipe(), reader.tokenizer, "test", "code_execution", 1, 1)
     verdict = reader.verdicts([sample])[0]
-    assert own_programs.trust(reader, sample.tokens[:-1]) == pytest.approx(1 / (1 + np.exp(-verdict)), rel=1e-5)
+    assert own_programs.trust(reader, sample.tokens[:-1], sample.num_given) == pytest.approx(1 / (1 + np.exp(-verdict)), rel=1e-5)
 
 
 def test_multipliers_are_of_other_tasks(finished):

@@ -129,8 +129,9 @@ def _candidates(recipe: Recipe, split: str, kind: str, difficulty: int, index: i
 def _drawn(recipe: Recipe, kind: str, number: int, difficulty: int, share_wrong: float) -> Sample:
     if kind == "debugging":
         return debugging.sample(recipe.seed, number, difficulty, share_wrong=share_wrong)
-    largest = recipe.task.largest_number
-    return code_execution.sample(recipe.seed, number, difficulty, share_wrong=share_wrong, largest_number=largest)
+    task = recipe.task
+    choices = {"share_wrong": share_wrong, "largest_number": task.largest_number, "only_moves": task.only_moves}
+    return code_execution.sample(recipe.seed, number, difficulty, **choices)
 
 
 def encoded(sample: Sample, tokenizer: HfTokenizer) -> Encoded:

@@ -12,9 +12,10 @@ import numpy as np
 from mindspore import Tensor
 
 from sfm_ms.evaluate.thinker import reader_of
+from sfm_ms.tasks import code_execution
 from sfm_ms.tasks.cruxeval import Problem
 from sfm_ms.tasks.scoring import parts
-from sfm_ms.tasks.special_tokens import code_prompt, marker
+from sfm_ms.tasks.special_tokens import marker
 from sfm_ms.train.run_folder import RunError, RunFolder
 from sfm_ms.train.thinker_reader import TEXT, ThinkerReader
 
@@ -53,7 +54,7 @@ def tell(run: RunFolder, program: str) -> Told:
     encode = reader.tokenizer.encode
     if not np.array_equal(encode(program), encode(program, has_markers=True)):
         raise RunError(f"the program: expected no special token such as {marker('code')} in it, which is what {run.path} writes")
-    prompt = code_prompt(program.rstrip())
+    prompt = code_execution.prompt(program.rstrip())
     given_T = encode(prompt, has_markers=True)
     if len(given_T) >= reader.window:
         limit = f"expected less than {reader.window} tokens, the window of {run.path}"
@@ -61,18 +62,21 @@ def tell(run: RunFolder, program: str) -> Told:
     (text,) = reader.told([given_T])
     text = text.removeprefix(prompt)
     unjudged = text.removesuffix(JUDGEMENTS[0]).removesuffix(JUDGEMENTS[1])
-    return Told(text, trust(reader, np.concatenate([given_T, encode(unjudged, has_markers=True)])))
+    return Told(text, trust(reader, np.concatenate([given_T, encode(unjudged, has_markers=True)]), len(given_T)))
 
 
-def trust(reader: ThinkerReader, tokens_T: np.ndarray) -> float:
-    """The judge's chance that what is told is right. tokens_T: prompt and telling without the judgement, of at least one token.
+def trust(reader: ThinkerReader, tokens_T: np.ndarray, num_given: int) -> float:
+    """The judge's chance that what is told is right. tokens_T: a prompt of `num_given` tokens, and at least one that is told
+    after it; no judgement.
 
     What is beyond the window, as a broken telling may be where its text has other tokens than it was told in, is not looked at.
     """
     tokens_T = tokens_T[: reader.window]
-    row_1T, segments_1T = np.zeros((2, 1, reader.window), np.int32)
+    row_1T, segments_1T, targets_1T = np.zeros((3, 1, reader.window), np.int32)
     row_1T[0, : len(tokens_T)], segments_1T[0, : len(tokens_T)] = tokens_T, TEXT
-    logit_11 = reader.verdict(*map(Tensor, (row_1T, segments_1T, np.array([[len(tokens_T) - 1]], np.int32))))
+    targets_1T[0, : len(tokens_T) - 1] = tokens_T[1:]
+    places = (np.array([[place - 1]], np.int32) for place in (num_given, len(tokens_T)))
+    logit_11 = reader.verdict(*map(Tensor, (row_1T, segments_1T, targets_1T, *places)))
     return float(1 / (1 + np.exp(-logit_11.asnumpy()[0, 0].astype(np.float64))))
 
 

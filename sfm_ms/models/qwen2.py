@@ -76,10 +76,13 @@ class Qwen2(nn.Cell):
     def embed(self, tokens_BT):
         return ops.gather(self.table_YD, tokens_BT, 0).astype(mstype.float32)
 
+    def head(self):
+        """The Parameter (Y, D) that the logits are made with."""
+        return self.table_YD if self.head_YD is None else self.head_YD
+
     def logits(self, x_BTD):
         num_rows, num_tokens, dim = x_BTD.shape
-        head_YD = self.table_YD if self.head_YD is None else self.head_YD
-        logits = self.logits_product(x_BTD.reshape(-1, dim).astype(self.dtype), head_YD.astype(self.dtype))
+        logits = self.logits_product(x_BTD.reshape(-1, dim).astype(self.dtype), self.head().astype(self.dtype))
         return logits.reshape(num_rows, num_tokens, self.config.vocabulary).astype(mstype.float32)
 
     def begin(self, num_rows: int, num_tokens: int) -> tuple[Tensor, ...]:
@@ -92,13 +95,16 @@ class Qwen2(nn.Cell):
 
 
 class Layer(nn.Cell):
-    """(x (B, T, D), hidden keys, rotation, past: () or keys and values (B, G, C, K)) -> x, and () or the C newest of these."""
+    """(x (B, T, D), hidden keys, rotation, past: () or keys and values (B, G, C, K)) -> x, and () or the C newest of these.
+
+    What a random layer adds is as large as the numbers of the table, D^-1/2: in x the token itself can still be told.
+    """
 
     def __init__(self, config: Qwen2Config, initial: Initial):
         super().__init__()
         self.before_attention, self.before_feed_forward = (Norm(config.dim, config, initial) for _ in range(2))
         self.attention = GroupedAttention(config, initial)
-        self.feed_forward = FeedForward(config, initial)
+        self.feed_forward = FeedForward(config, initial, scale=config.dim**-0.5)
 
     def construct(self, x_BTD, is_hidden, turns, past):
         mixed_BTD, past = self.attention(self.before_attention(x_BTD), is_hidden, turns, past)
@@ -115,7 +121,7 @@ class GroupedAttention(nn.Cell):
         self.query = Projection(config.dim, config.dim, config, initial, has_bias=True)
         self.key = Projection(config.dim, kv_dim, config, initial, has_bias=True)
         self.value = Projection(config.dim, kv_dim, config, initial, has_bias=True)
-        self.output = Projection(config.dim, config.dim, config, initial)
+        self.output = Projection(config.dim, config.dim, config, initial, scale=config.dim**-0.5)
         self.head_dim, self.dtype = config.head_dim, TYPES[config.dtype]
         self.attend = PlainAttention(config) if config.attention == "plain" else FlashAttention(config)
 
@@ -167,12 +173,15 @@ class FlashAttention(nn.Cell):
 
 
 class FeedForward(nn.Cell):
-    """(..., D) -> (..., D), float32: down(silu(gate(x)) * up(x)), Shazeer 2020; all three are Cells that can be replaced."""
+    """(..., D) -> (..., D), float32: down(silu(gate(x)) * up(x)), Shazeer 2020; all three are Cells that can be replaced.
 
-    def __init__(self, config: Qwen2Config, initial: Initial):
+    scale: of what random weights give, beside numbers around 1.
+    """
+
+    def __init__(self, config: Qwen2Config, initial: Initial, scale: float = 1.0):
         super().__init__()
         self.gate, self.up = (Projection(config.dim, config.feed_forward_dim, config, initial) for _ in range(2))
-        self.down = Projection(config.feed_forward_dim, config.dim, config, initial)
+        self.down = Projection(config.feed_forward_dim, config.dim, config, initial, scale=scale)
 
     def construct(self, x):
         gate = self.gate(x)
@@ -182,10 +191,12 @@ class FeedForward(nn.Cell):
 class Projection(nn.Cell):
     """(..., X) -> (..., Y), float32: x W or x W + b, multiplied in the model's `dtype`; nn/lora.py can add to it."""
 
-    def __init__(self, in_dim: int, out_dim: int, config: Qwen2Config, initial: Initial, has_bias: bool = False):
+    def __init__(
+        self, in_dim: int, out_dim: int, config: Qwen2Config, initial: Initial, has_bias: bool = False, scale: float = 1.0
+    ):
         super().__init__()
         self.dtype = TYPES[config.dtype]
-        self.weight_XY = initial.normal((in_dim, out_dim), in_dim**-0.5)
+        self.weight_XY = initial.normal((in_dim, out_dim), scale * in_dim**-0.5)
         self.bias_Y = initial.constant(out_dim, 0) if has_bias else None
         self.lora = None
 
@@ -226,7 +237,7 @@ class Initial:
         return Parameter(Tensor(numbers, self.type))
 
     def table(self, *shape: int) -> Parameter:
-        parameter = self.normal(shape, 0.02)
+        parameter = self.normal(shape, shape[1] ** -0.5)
         parameter.is_table = True  # looked up by token: no weight decay, see nn/init.py
         return parameter
 

@@ -2,6 +2,9 @@
 
     x <- block(layer(x))      logits = norm(x) W      judge, surprise = heads of norm(x) at given tokens
 
+The judge also hears how much the model doubts what it reads: the sum and the largest of the negative log-likelihoods that it gave
+to the tokens of a sample. A wrong line is one that it would have told otherwise.
+
 Blocks are nn/delta_block.py's, or in a twin without State-Flow feed-forward layers of as many parameters. A fresh block of either
 kind changes nothing: the logits are those of the Qwen2.
 
@@ -32,6 +35,7 @@ from sfm_ms.recipe.schema import ThinkerModel
 MIXERS = ("delta", "feed_forward")
 WITH_LORA = ("query", "key", "value", "output", "gate", "up", "down")  # projections of the base
 NO_BLOCK = -1
+NUM_DOUBTS = 2
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class Thinker(nn.Cell):
         self.config, dim = config, config.base.dim
         self.base = Qwen2(config.base, of_base) if base is None else base
         self.sfm = nn.CellList([new_block(config, of_blocks) for _ in config.sfm_layers])
-        self.judge_head = Head(dim, config.judge_dim, of_judge)
+        self.judge_head = Head(dim + NUM_DOUBTS, config.judge_dim, of_judge)
         self.surprise_head = Head(dim, config.surprise_dim, of_surprise)
         numbers = {layer: i for i, layer in enumerate(config.sfm_layers)}
         self.block_after = [numbers.get(layer, NO_BLOCK) for layer in range(config.base.num_layers)]
@@ -136,12 +140,14 @@ class Thinker(nn.Cell):
     def logits(self, x_BTD):
         return self.base.logits(x_BTD)
 
-    def judge(self, x_BTD, places_BN):
-        """Logit of the chance that a sample is correct (B, N), from what is hidden at these tokens, int32.
+    def judge(self, x_BTD, nll_BT, firsts_BN, places_BN):
+        """Logit of the chance that a sample is correct (B, N), from what is hidden at `places`, int32, and the doubts from
+        `firsts` on. nll: of each token's next one, in nats; it does not learn from the judge.
 
-        A judge that must not know the verdict is asked at the token before the one that tells it.
+        A judge that must not know the verdict is asked at the token before the one that tells it, whose nll is not counted.
         """
-        return self.judge_head(tokens_at(x_BTD, places_BN))
+        doubts_BN2 = doubts(ops.stop_gradient(nll_BT), firsts_BN, places_BN)
+        return self.judge_head(ops.concat((tokens_at(x_BTD, places_BN), doubts_BN2), 2))
 
     def surprise(self, x_BTD, places_BN):
         """The mean loss of a sample in nats, as expected at these tokens (B, N); what is hidden does not learn from it."""
@@ -214,6 +220,14 @@ def new_block(config: ThinkerConfig, rng: np.random.Generator) -> nn.Cell:
 
 def delta_block(config: ThinkerConfig, rng: np.random.Generator) -> DeltaBlock:
     return DeltaBlock(config.base.dim, config.sfm_dim, config.sfm_heads, rng, TYPES[config.base.dtype])
+
+
+def doubts(nll_BT, firsts_BN, lasts_BN):
+    """(B, N, 2): log(1 + sum) and log(1 + largest) of the nll from each first place to the one before the last; 0 of none."""
+    places_T = ops.arange(nll_BT.shape[1]).astype(mstype.int32)
+    is_from_BNT = ops.greater_equal(places_T, firsts_BN.expand_dims(2)).astype(mstype.float32)
+    nll_BNT = is_from_BNT * ops.less(places_T, lasts_BN.expand_dims(2)).astype(mstype.float32) * nll_BT.expand_dims(1)
+    return ops.log1p(ops.stack((nll_BNT.sum(-1), ops.amax(nll_BNT, -1)), 2))
 
 
 def first_tokens(before_B1, segments_BT):

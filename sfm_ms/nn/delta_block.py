@@ -1,6 +1,6 @@
 """The State-Flow block of a language model: a gated delta rule in a narrow space, added to what goes from layer to layer.
 
-    u = norm(x) W_down      q, k, v, g = u W_rows      q, k of length 1
+    u = norm(x) W_down      q, k, v = conv(u W_qkv), q, k of length 1      g = u W_gate
     beta = 2 sigmoid(u W_beta)      a = tanh(z / 2), z = u W_decay + c: forgets where it is near 0, turns over where below
     x <- x + gain * ((norm(o) * silu(g)) W_up)      o: what the rule reads with q; gain = 0 in a fresh block
 
@@ -8,7 +8,12 @@ so that a fresh block changes nothing. beta up to 2 and a down to -1: Grazzi et 
 with respect to log |a| is a times that with respect to a, so z learns from the exact gradient, also to change the sign of a.
 The norms have no gains, as those of the matrices behind them do.
 
-Shapes: B rows, T tokens, D width, C width inside, H heads, K = C / H width of a head's queries, keys and values.
+The convolution, over the last few tokens, is that of Yang et al. 2025, "Gated Delta Networks". In a fresh block queries and keys
+are made alike, so that a token is found again, and each head makes them of one of the last W tokens: 16 heads begin with all the
+pairs there are of W = 4. What is looked up by the name before it, such as the 5 of `a = 5`, so has a head from the start.
+
+Shapes: B rows, T tokens, D width, C width inside, F = 3C, H heads, K = C / H width of a head's queries, keys and values, W tokens
+of the convolution.
 """
 
 from __future__ import annotations
@@ -21,15 +26,18 @@ from sfm_ms.nn.delta_layer import unit
 from sfm_ms.nn.init import normal, zeros
 from sfm_ms.nn.linear import matrices, product_in
 from sfm_ms.nn.norm import rms_normed
+from sfm_ms.nn.short_convolution import SegmentedConvolution
 from sfm_ms.ops.gated_delta_rule import GatedDeltaRule
 
+WIDTH = 4  # tokens of the convolution
 SMALLEST = 1e-3  # added to |z|, for log |a| to be finite
 FORGET_ALL = -1e30  # added to log |a|: a becomes 0
 SHARES_FORGOTTEN = (1e-3, 1e-1)  # of a state, at each token, by the heads of a fresh block
 
 
 class DeltaBlock(nn.Cell):
-    """(x (B, T, D), is_first (B, T), past: () or a state (B, H, K, K)) -> x, and () or the state after the tokens.
+    """(x (B, T, D), is_first (B, T), past: () or the last tokens (B, W - 1, F) and a state (B, H, K, K)) -> x, and () or those
+    after the tokens.
 
     is_first: 1 at the first token of a text, where what was before is forgotten; else 0. Without a past the row begins with
     nothing remembered. Parameters, norms and states are float32; products are computed in `dtype`, a type of MindSpore, and the
@@ -45,25 +53,29 @@ class DeltaBlock(nn.Cell):
         self.num_heads, self.head_dim, self.dtype = num_heads, inner_dim // num_heads, dtype
         self.type_of_rule = mstype.float32 if dtype == mstype.float32 else mstype.float16
         self.down_DC, self.up_CD = normal(rng, (dim, inner_dim)), normal(rng, (inner_dim, dim))
-        self.to_rows_C4C = normal(rng, (inner_dim, 4 * inner_dim))
+        self.to_rows_C4C = Parameter(Tensor(first_rows(inner_dim, rng)))
         self.to_beta_CH, self.to_decay_CH = normal(rng, (inner_dim, num_heads)), normal(rng, (inner_dim, num_heads))
         share_H = np.exp(rng.uniform(*np.log(SHARES_FORGOTTEN), num_heads))
         self.decay_bias_H = Parameter(Tensor(np.log((2 - share_H) / share_H).astype(np.float32)))  # tanh(c / 2) = 1 - share
         self.gain_D = zeros((dim,))
+        self.convolution = SegmentedConvolution(first_look(num_heads, self.head_dim, rng))
         self.rule = GatedDeltaRule(chunk_size=chunk_size)
 
     def construct(self, x_BTD, is_first_BT, past):
         u_BTC = product_in(self.dtype, rms_normed(x_BTD), self.down_DC)
-        rows = ops.split(product_in(self.dtype, u_BTC, self.to_rows_C4C), u_BTC.shape[2], 2)
-        q_BTHK, k_BTHK, v_BTHK, gate_BTHK = [self.by_heads(part) for part in rows]
+        inner_dim = u_BTC.shape[2]
+        rows_BTF, gate_BTC = ops.split(product_in(self.dtype, u_BTC, self.to_rows_C4C), (3 * inner_dim, inner_dim), 2)
+        before_BWF = self.convolution.begin(x_BTD.shape[0]) if len(past) == 0 else past[0]
+        rows_BTF, last_BWF = self.convolution(rows_BTF, is_first_BT, before_BWF)
+        q_BTHK, k_BTHK, v_BTHK = [self.by_heads(part) for part in ops.split(rows_BTF, inner_dim, 2)]
         beta_BTH = 2 * ops.sigmoid(product_in(self.dtype, u_BTC, self.to_beta_CH))
         log_decay_BTH, sign_BTH = signed_decay(product_in(self.dtype, u_BTC, self.to_decay_CH) + self.decay_bias_H)
         log_decay_BTH = log_decay_BTH + FORGET_ALL * is_first_BT.expand_dims(2)
         qkv = [part.astype(self.type_of_rule) for part in (unit(q_BTHK), unit(k_BTHK), v_BTHK)]
-        o_BTHK, state_BHKK = self.rule(*qkv, beta_BTH, log_decay_BTH, sign_BTH, None if len(past) == 0 else past[0])
-        y_BTHK = rms_normed(o_BTHK.astype(mstype.float32)) * gate_BTHK * ops.sigmoid(gate_BTHK)
-        change_BTD = product_in(self.dtype, y_BTHK.reshape(u_BTC.shape), self.up_CD)
-        return x_BTD + self.gain_D * change_BTD, past if len(past) == 0 else (state_BHKK,)
+        o_BTHK, state_BHKK = self.rule(*qkv, beta_BTH, log_decay_BTH, sign_BTH, None if len(past) == 0 else past[1])
+        y_BTC = rms_normed(o_BTHK.astype(mstype.float32)).reshape(u_BTC.shape) * gate_BTC * ops.sigmoid(gate_BTC)
+        change_BTD = product_in(self.dtype, y_BTC, self.up_CD)
+        return x_BTD + self.gain_D * change_BTD, past if len(past) == 0 else (last_BWF, state_BHKK)
 
     def by_heads(self, x_BTC):
         return x_BTC.reshape(x_BTC.shape[0], x_BTC.shape[1], self.num_heads, self.head_dim)
@@ -76,7 +88,23 @@ class DeltaBlock(nn.Cell):
 
     def begin(self, num_rows: int) -> tuple[Tensor, ...]:
         """The past of `num_rows` texts before their first token."""
-        return (Tensor(np.zeros((num_rows, self.num_heads, self.head_dim, self.head_dim), np.float32)),)
+        state_BHKK = Tensor(np.zeros((num_rows, self.num_heads, self.head_dim, self.head_dim), np.float32))
+        return self.convolution.begin(num_rows), state_BHKK
+
+
+def first_rows(inner_dim: int, rng: np.random.Generator) -> np.ndarray:
+    """For q, k, v and g of a fresh block (C, 4C): keys as queries."""
+    query_CC, value_CC, gate_CC = (rng.standard_normal((3, inner_dim, inner_dim)) * inner_dim**-0.5).astype(np.float32)
+    return np.concatenate((query_CC, query_CC, value_CC, gate_CC), 1)
+
+
+def first_look(num_heads: int, head_dim: int, rng: np.random.Generator) -> np.ndarray:
+    """Kernels (W, F) of a fresh block: head h makes queries of the token h // W places before, keys of that h % W places before,
+    each modulo W, and values of the token itself; with a little of the others."""
+    heads = np.arange(num_heads)
+    backs = np.stack([heads // WIDTH % WIDTH, heads % WIDTH, np.zeros_like(heads)])
+    is_looked_at = np.arange(WIDTH)[:, None] == WIDTH - 1 - np.repeat(backs.ravel(), head_dim)
+    return (is_looked_at + 0.1 * rng.standard_normal(is_looked_at.shape)).astype(np.float32)
 
 
 def signed_decay(z):

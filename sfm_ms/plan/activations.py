@@ -5,7 +5,8 @@ keeps 2 x beside x, of a product in a half type the rounded operand beside the f
 
     layer   two norms: x, 2 x, and x / rms where the gain learns        each product's input, where its weight learns
             attention: q, k, v, the weights of all pairs of tokens      feed-forward: gate, sigmoid, their product, up
-    block   norm: x, 2 x    what it adds to x, before its gain    inside: what the rule takes and gives, three norms, a gate
+    block   norm: x, 2 x    what it adds to x, before its gain    inside: a convolution, what the rule takes and gives, three
+            norms, a gate
 
 Shapes: B rows, T tokens, D width, F of the feed-forward layers, H heads, G key/value heads, K width of a head, C width inside a
 block, R of LoRA.
@@ -20,6 +21,7 @@ from sfm_ms.models.thinker import FeedForwardBlock, Thinker
 from sfm_ms.nn.delta_block import DeltaBlock
 from sfm_ms.plan.stages import FLOAT, MicroBatch, Stage, learns, stages
 
+OF_CONVOLUTION = 75  # numbers of a token and of each of the C inside that its backward pass has at once, measured on a CPU
 OF_HEADS = 13  # numbers that a block keeps of a token and a head: beta, decay, sign and what they are made of
 
 
@@ -83,14 +85,15 @@ def of_attention(layer: Layer, micro: MicroBatch, is_flash: bool) -> int:
 
 
 def of_delta_block(block: DeltaBlock, is_reached: bool, micro: MicroBatch) -> int:
-    """In float32: x and 2 x; what is added to x; q, k, their doubles, the gate and its sigmoid, the rule's output, its double,
-    its norm, the gated norm. As what is multiplied or what the rule takes: the inputs of three products, q, k, v.
+    """In float32: x and 2 x; what is added to x; what is convolved and what becomes of it, three each; q, k, their doubles, the
+    gate and its sigmoid, the rule's output, its double, its norm, the gated norm. As what is multiplied or what the rule takes:
+    the inputs of three products, q, k, v.
 
     What else an implementation of the rule keeps is not counted: the CPU's kernels nothing, the others matrices of chunks.
     """
     dim, inner = block.down_DC.shape
     of_width = dim * (FLOAT * (2 * is_reached + 1) + micro.number)
-    of_inside = inner * (10 * FLOAT + 5 * micro.number)
+    of_inside = inner * (16 * FLOAT + 5 * micro.number)
     return micro.places * (of_width + of_inside + OF_HEADS * FLOAT * block.num_heads)
 
 
@@ -107,13 +110,14 @@ def of_last_norm(model: Thinker, micro: MicroBatch) -> int:
 
 
 def on_the_way(stage: Stage, micro: MicroBatch) -> int:
-    """Gradients in float32: one of the widest thing inside, and four of what goes from stage to stage."""
+    """Gradients in float32: one of the widest thing inside, four of what goes from stage to stage, and what the convolution of a
+    block computes anew."""
     cell = stage.cell
     if isinstance(cell, DeltaBlock):
-        dim, widest = cell.down_DC.shape[0], 4 * cell.down_DC.shape[1]
+        dim, inside = cell.down_DC.shape[0], (4 + OF_CONVOLUTION) * cell.down_DC.shape[1]
     else:
-        dim, widest = cell.feed_forward.gate.weight_XY.shape
-    return micro.places * FLOAT * (widest + 4 * dim)
+        dim, inside = cell.feed_forward.gate.weight_XY.shape
+    return micro.places * FLOAT * (inside + 4 * dim)
 
 
 def out_dim(projection: Projection) -> int:

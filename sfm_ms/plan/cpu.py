@@ -26,7 +26,8 @@ from sfm_ms.recipe import Recipe
 INDEX = 8
 MIB = 2**20
 OF_PROCESS = 81 * MIB
-OF_LAYER, OF_BLOCK = 19 * MIB, 27 * MIB
+OF_LAYER, OF_BLOCK = 19 * MIB, 52 * MIB
+OF_CONVOLUTIONS = 63 * MIB  # where there are blocks with one
 OF_CHUNK = 5 * MIB  # of the vocabulary
 OF_TENSOR = 2.3 * MIB  # that learns: its gradient, its sum, its update
 
@@ -38,6 +39,8 @@ def of_process(model: Thinker, recipe: Recipe) -> dict[str, int]:
     of_stages = sum(OF_LAYER if stage.is_layer else OF_BLOCK for stage in all_stages)
     of_chunks = OF_CHUNK * -(-recipe.task.vocabulary // ChunkedCrossEntropy().nll.chunk_size)
     compiler = OF_PROCESS + of_stages + of_chunks + round(OF_TENSOR * len(trained(model)))
+    if any(isinstance(stage.cell, DeltaBlock) for stage in all_stages):
+        compiler += OF_CONVOLUTIONS
     building = FLOAT * sum(parameter.size for parameter in trained(model))
     return {"tables (CPU)": tables, "compiler (CPU)": compiler, "building (CPU)": building}
 

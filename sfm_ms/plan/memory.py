@@ -62,7 +62,7 @@ def of_always(model: Thinker, recipe: Recipe) -> Kinds:
 def of_loss(model: Thinker, recipe: Recipe, micro: MicroBatch) -> Kinds:
     """What the loss has of each token is spread over a chunk to stand beside its logits, once for all chunks of one size: its
     gradient from the start, the logarithm of its sum in the backward pass."""
-    head = head_of(model)
+    head = model.base.head()
     chunk = min(ChunkedCrossEntropy().nll.chunk_size, head.shape[0])
     of_chunk, spread = (FLOAT * micro.places * size for size in (chunk, chunk + head.shape[0] % chunk))
     of_rows = chunk * head.shape[1] * micro.number  # of the head
@@ -72,7 +72,7 @@ def of_loss(model: Thinker, recipe: Recipe, micro: MicroBatch) -> Kinds:
 
 def of_backward(model: Thinker, recipe: Recipe, micro: MicroBatch) -> Kinds:
     """The head's gradient comes chunk by chunk, and is then put together."""
-    of_model, head = recipe.model, head_of(model)
+    of_model, head = recipe.model, model.base.head()
     on_the_way = activations.in_backward(model, micro, of_model.attention == "flash", of_model.recompute)
     of_head = bytes_of(head, micro) * head.requires_grad
     return {
@@ -107,10 +107,6 @@ def own_share(parameters: Sequence[Parameter], devices: int) -> list[Parameter]:
     owners = shares([parameter.size for parameter in ordered], devices)
     owned = [[p for p, owner in zip(ordered, owners, strict=True) if owner == device] for device in range(devices)]
     return max(owned, key=num)
-
-
-def head_of(model: Thinker) -> Parameter:
-    return model.base.table_YD if model.base.head_YD is None else model.base.head_YD
 
 
 def num(parameters: Sequence[Parameter]) -> int:

@@ -19,7 +19,7 @@ from sfm_ms.models.thinker import FeedForwardBlock, Thinker
 from sfm_ms.nn.delta_block import DeltaBlock
 from sfm_ms.nn.linear import matrices, num_products
 from sfm_ms.plan import activations
-from sfm_ms.plan.memory import head_of, num, own_share
+from sfm_ms.plan.memory import num, own_share
 from sfm_ms.plan.stages import FLOAT, MicroBatch, Stage, bytes_of, learns, micro_batch, stages, trained
 from sfm_ms.recipe import Recipe
 
@@ -91,7 +91,7 @@ def first_matrices(cell) -> list[Parameter]:
 
 
 def of_logits(model: Thinker, micro: MicroBatch) -> Work:
-    head = head_of(model)
+    head = model.base.head()
     forward, is_reached = 2 * micro.places * head.size, reaches_end(model)
     return Work(forward, forward * (is_reached + head.requires_grad), forward)
 

@@ -125,12 +125,15 @@ class CodeExecutionTask:
     share_debugging: Fraction = 0.25  # of the training samples; the others tell what programs do
     share_wrong: Fraction = 0.15  # of the training samples
     largest_number: Count = 999_999  # in the traces of programs; those with a larger one are drawn again
+    only_moves: bool = False  # programs of difficulty 1 that copy and count digits, nothing else
     probe_samples: Count = 20  # of each difficulty, every training.validate_every steps
     test_samples: Count = 200  # of each difficulty
 
     def problems(self) -> Problems:
         if not self.difficulties or list(self.difficulties) != sorted(set(self.difficulties)):
             yield "difficulties", f"expected one or more rising numbers, got {list(self.difficulties)}"
+        if self.only_moves and self.difficulties != (1,):
+            yield "only_moves", f"expected difficulties [1], got {list(self.difficulties)}"
         if self.vocabulary % 16:
             yield "vocabulary", f"expected a multiple of 16, got {self.vocabulary}"
 

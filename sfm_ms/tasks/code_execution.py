@@ -2,16 +2,16 @@
 
 A sample reads
 
-    <|code|>       the program, which ends with `print(...)`
-    <|trace|>      for each line that ran, what it gave to which variable
+    <|code|>       the program, which ends with `print(...)`, its lines numbered
+    <|trace|>      each line that ran, as it reads, with what it gave to which variable
     <|slots|>      the variables at the end, as JSON
     <|monologue|>  the same as a short reasoning, line by line of the program
     <|answer|>     what is printed
     <|judge_correct|> or <|judge_wrong|>
 
 In a wrong sample everything from the trace to the answer is that of another program, which differs from the shown one in one
-operator or constant and prints something else: only who executes the program can see it. The loss falls on what follows the
-program, in a wrong sample on the judgement alone.
+operator or constant and prints something else. The lines of its trace read as in the shown one, so only who executes the program
+can see it. The loss falls on what follows the program, in a wrong sample on the judgement alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sfm_ms.tasks.interpreter import Limits, execute
 from sfm_ms.tasks.mutations import mutations
 from sfm_ms.tasks.programs import DIFFICULTIES, program
 from sfm_ms.tasks.special_tokens import Span, spans
-from sfm_ms.tasks.telling import changes, monologue, slots, trace_text
+from sfm_ms.tasks.telling import changes, monologue, numbered, slots, trace_text
 
 LIMITS = Limits(steps=1000, cells=100_000, integer_bits=64, depth=20)
 SHARE_WRONG = 0.15
@@ -33,7 +33,7 @@ _CORRUPTIONS = ("operator", "comparison", "constant")
 _MAX_TRACE = 48  # executed lines
 _MAX_ANSWER = 60  # characters
 _LARGEST = 999_999  # larger numbers are of no use to who learns what programs do
-_NUMBER = re.compile(r"(?<!\d)(?!\d+:)\d+")  # not that of a line
+_NUMBER = re.compile(r"\d+")
 _LITERAL = re.compile(r"\w+ = [^a-z(]*")  # a changed number would stand in the trace beside the shown one
 _ATTEMPTS = 10_000
 
@@ -53,11 +53,16 @@ class CodeSample:
 
     def spans(self) -> list[Span]:
         produced = [("trace", self.trace), ("slots", self.slots), ("monologue", self.monologue), ("answer", self.answer)]
-        return spans([("code", self.code)], produced, self.is_correct)
+        return spans([("code", numbered(self.code))], produced, self.is_correct)
 
     @property
     def text(self) -> str:
         return "".join(span.text for span in self.spans())
+
+
+def prompt(code: str) -> str:
+    """What is given of a sample: the program, and the token that its trace is to follow."""
+    return spans([("code", numbered(code))], [("trace", "")], is_correct=True)[0].text
 
 
 def sample(
@@ -66,13 +71,15 @@ def sample(
     difficulty: int,
     *,
     share_wrong: float = SHARE_WRONG,
-    max_characters: int = 1600,
+    max_characters: int = 2400,
     largest_number: int = _LARGEST,
+    only_moves: bool = False,
 ) -> CodeSample:
     """Sample `index`: a pure function of the arguments.
 
     share_wrong: chance, 0 to 1, that what is told is wrong. max_characters: of the whole text, at least 400. largest_number: of
-    those in the trace, at least 1. Programs that have more to tell are drawn again. ValueError for anything else.
+    those that variables get, at least 1. Programs that have more to tell are drawn again. only_moves: the simplest programs, of
+    difficulty 1. ValueError for anything else.
     """
     check_arguments(difficulty, share_wrong, max_characters)
     if largest_number < 1:
@@ -80,7 +87,7 @@ def sample(
     rng = random.Random(f"code_execution {seed} {difficulty} {index}")
     is_correct = rng.random() >= share_wrong
     for _ in range(_ATTEMPTS):
-        code = program(rng, difficulty, largest_number)
+        code = program(rng, difficulty, largest_number, only_moves)
         truth = told(code, code, difficulty, largest_number)
         drawn = truth if is_correct or truth is None else _corrupted(rng, truth, largest_number)
         if drawn is not None and len(drawn.text) <= max_characters:
@@ -104,10 +111,9 @@ def told(code: str, executed: str, difficulty: int, largest_number: int = _LARGE
     if run.error or len(run.trace) > _MAX_TRACE or not 0 < len(answer) <= _MAX_ANSWER or "\n" in answer:
         return None
     steps = changes(executed, run.trace)
-    trace = trace_text(steps)
-    if any(int(number) > largest_number for number in _NUMBER.findall(trace)):
+    if any(int(number) > largest_number for step in steps for _, text in step.values for number in _NUMBER.findall(text)):
         return None
-    told_slots = slots(run.variables)
+    trace, told_slots = trace_text(code, steps), slots(run.variables)
     return CodeSample(difficulty, code, trace, told_slots, monologue(steps, answer), answer, code == executed, executed)
 
 

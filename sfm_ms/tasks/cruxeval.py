@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sfm_ms.tasks.special_tokens import code_prompt
+from sfm_ms.tasks import code_execution
 
 _FIELDS = ("id", "code", "input", "output")
 _NO_LITERAL = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)  # what ast.literal_eval raises
@@ -29,7 +29,7 @@ class Problem(NamedTuple):
     @property
     def prompt(self) -> str:
         """In the form of samples of code execution: the program prints what the call returns, and its trace is to follow."""
-        return code_prompt(f"{self.code.rstrip()}\nprint(f({self.input}))")
+        return code_execution.prompt(f"{self.code.rstrip()}\nprint(f({self.input}))")
 
     def is_right(self, answer: str) -> bool:
         """Is the answer what the program prints, or, as in the benchmark's own scorer, a literal that equals the output?"""

@@ -41,6 +41,9 @@ class Writer:
     def small(self) -> int:
         return self.rng.randint(2, 9)
 
+    def digit(self) -> int:
+        return self.rng.randint(0, 9)
+
     def numbers(self, low: int = 3, high: int = 6) -> list[int]:
         return [self.rng.randint(-9, 20) for _ in range(self.rng.randint(low, high))]
 

@@ -1,7 +1,8 @@
 """Random programs in Python of difficulty 1 to 5, each of which prints one value at its end.
 
 1: straight lines of arithmetic; 2: branches and loops; 3: nested loops, functions, lists and texts; 4: recursion, dicts, built
-lists and texts; 5: comprehensions, exceptions, functions of functions. Every kind is random in its names, constants, operators,
+lists and texts; 5: comprehensions, exceptions, functions of functions. Moves, the simplest of difficulty 1, copy digits from name
+to name and count them up and down: for models of a few layers. Every kind is random in its names, constants, operators,
 conditions and order; a program may still raise or run long, so callers run it before they use it.
 """
 
@@ -11,17 +12,29 @@ import random
 from collections.abc import Callable
 
 from sfm_ms.tasks.program_functions import function
-from sfm_ms.tasks.program_writer import DICTS, LISTS, NUMBERS, TEXTS, Writer, indented
+from sfm_ms.tasks.program_writer import DICTS, LISTS, NUMBERS, TEXTS, VARIABLES, Writer, indented
 
 DIFFICULTIES = (1, 2, 3, 4, 5)
+_MOVED = 7  # names that moves are between: fewer to learn
 
 
-def program(rng: random.Random, difficulty: int, largest: int = 50) -> str:
+def program(rng: random.Random, difficulty: int, largest: int = 50, only_moves: bool = False) -> str:
     """The text of a program. Its last line is `print(...)`. largest: of the numbers that variables begin with."""
     if difficulty not in DIFFICULTIES:
         raise ValueError(f"difficulty: expected one of {', '.join(map(str, DIFFICULTIES))}, got {difficulty!r}")
+    if only_moves and difficulty != 1:
+        raise ValueError(f"only_moves: expected difficulty 1, got {difficulty}")
     writer = Writer(rng, largest)
-    return "\n".join(rng.choice(KINDS[difficulty])(writer))
+    return "\n".join(rng.choice([_moves] if only_moves else KINDS[difficulty])(writer))
+
+
+def _moves(w: Writer) -> list[str]:
+    names = [w.new(VARIABLES[:_MOVED]) for _ in range(w.rng.randint(2, 3))]
+    lines = [f"{name} = {w.digit()}" for name in names]
+    for _ in range(w.rng.randint(3, 5)):
+        name, other = w.rng.sample(names, 2)
+        lines.append(w.pick(f"{name} = {other}", f"{name} = {other}", f"{name} += 1", f"{name} -= 1", f"{name} = {w.digit()}"))
+    return [*lines, f"print({w.rng.choice(names)})"]
 
 
 def _straight(w: Writer) -> list[str]:

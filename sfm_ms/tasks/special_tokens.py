@@ -31,11 +31,6 @@ def part(name: str, text: str) -> str:
     return f"{marker(name)}\n{text}\n"
 
 
-def code_prompt(program: str) -> str:
-    """What is given of a sample of code execution: the program, and the token that its trace is to follow."""
-    return spans([("code", program)], [("trace", "")], is_correct=True)[0].text
-
-
 def spans(given: list[tuple[str, str]], produced: list[tuple[str, str]], is_correct: bool) -> list[Span]:
     """Parts (name, text) as spans: those given, those that are to be produced after them, and the judgement.
 

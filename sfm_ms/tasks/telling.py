@@ -43,9 +43,16 @@ def _functions(source: str) -> dict[int, int]:
     return found
 
 
-def trace_text(told: list[Change]) -> str:
-    """A line for each executed line: `3: a=5, b=[1, 2]`, `4: return=6`."""
-    return "\n".join(f"{line}: {_listed(values)}".rstrip() for line, values in told)
+def numbered(source: str) -> str:
+    """Each line after its number: `3:     a += b`."""
+    return "\n".join(f"{number}: {line}".rstrip() for number, line in enumerate(source.split("\n"), start=1))
+
+
+def trace_text(source: str, told: list[Change]) -> str:
+    """A line for each executed line, how it reads in `source` and what it did: `3: a += b -> a=5`, `4: return a -> return=5`."""
+    lines = source.split("\n")
+    effects = [f" -> {_listed(values)}" if values else "" for _, values in told]
+    return "\n".join(f"{line}: {lines[line - 1].strip()}{effect}" for (line, _), effect in zip(told, effects, strict=True))
 
 
 def monologue(told: list[Change], answer: str) -> str:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
 from sfm_ms.data.hf_tokenizer import HfTokenizer
 from sfm_ms.data.thinker_batches import Encoded, packed
+from sfm_ms.models.qwen2 import TYPES
 from sfm_ms.models.thinker import Thinker
+from sfm_ms.nn.chunked_cross_entropy import ChunkedCrossEntropy
 from sfm_ms.recipe.schema import Recipe
 
 PADDING, TEXT = 0, 1  # segments
@@ -28,8 +30,7 @@ class ThinkerReader:
     def __init__(self, model: Thinker, tokenizer: HfTokenizer, recipe: Recipe):
         self.model, self.tokenizer = model, tokenizer
         self.window, self.batch_size = recipe.task.window_tokens, recipe.evaluation.batch_size
-        self.max_samples = recipe.task.max_samples
-        self.next_tokens, self.verdict = _NextTokens(model), _Verdict(model)
+        self.next_tokens, self.verdict = _NextTokens(model), _Verdict(model, recipe)
         self.ends = [tokenizer.marker("judge_correct"), tokenizer.marker("judge_wrong"), tokenizer.end]
 
     def told(self, prompts: Sequence[np.ndarray]) -> list[str]:
@@ -74,9 +75,9 @@ class ThinkerReader:
         for start in range(0, len(samples), self.batch_size):
             rows = [[sample] for sample in samples[start : start + self.batch_size]]
             rows += [rows[-1]] * (self.batch_size - len(rows))
-            batch = packed(rows, self.window, self.max_samples)
-            inputs = map(Tensor, (batch.tokens_BT, batch.segments_BT, batch.judged_BP[:, :1]))
-            found += self.verdict(*inputs).asnumpy()[:, 0].tolist()
+            batch = packed(rows, self.window, 1)
+            inputs = (batch.tokens_BT, batch.segments_BT, batch.targets_BT, batch.expected_BP, batch.judged_BP)
+            found += self.verdict(*map(Tensor, inputs)).asnumpy()[:, 0].tolist()
         return np.array(found[: len(samples)])
 
 
@@ -94,10 +95,15 @@ class _NextTokens(nn.Cell):
 
 
 class _Verdict(nn.Cell):
-    def __init__(self, model: Thinker):
-        super().__init__(auto_prefix=False)  # parameters keep their names
-        self.model = model
+    """(tokens, segments, targets (B, T), first and last place of what is judged (B, 1)) -> the judge's logit (B, 1)."""
 
-    def construct(self, tokens, segments, places):
+    def __init__(self, model: Thinker, recipe: Recipe):
+        super().__init__(auto_prefix=False)  # parameters keep their names
+        self.model, self.head_YD = model, model.base.head()
+        self.cross_entropy = ChunkedCrossEntropy(dtype=TYPES[recipe.model.dtype], head_learns=False)
+
+    def construct(self, tokens, segments, targets, firsts, lasts):
         x_BTD, _ = self.model.hidden(tokens, segments)
-        return self.model.judge(x_BTD, places)
+        x_ND = x_BTD.reshape(-1, x_BTD.shape[2])
+        _, nll_N = self.cross_entropy(x_ND, self.head_YD, targets.reshape(-1), ops.zeros(x_ND.shape[:1]))
+        return self.model.judge(x_BTD, nll_N.reshape(tokens.shape), firsts, lasts)

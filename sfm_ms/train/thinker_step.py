@@ -42,10 +42,8 @@ class ThinkerLoss(nn.Cell):
 
     def __init__(self, model: Thinker, recipe: Recipe):
         super().__init__(auto_prefix=False)
-        base, training = model.base, recipe.training
-        self.model, self.head_YD = model, base.table_YD if base.config.is_tied else base.head_YD
-        head_learns = self.head_YD.requires_grad
-        self.cross_entropy = ChunkedCrossEntropy(dtype=TYPES[recipe.model.dtype], head_learns=head_learns)
+        self.model, self.head_YD, training = model, model.base.head(), recipe.training
+        self.cross_entropy = ChunkedCrossEntropy(dtype=TYPES[recipe.model.dtype], head_learns=self.head_YD.requires_grad)
         self.judge_weight, self.surprise_weight = training.verification_weight, training.surprise_weight
 
     def construct(self, tokens, segments, targets, weights, expected, judged, is_correct, judge_weights, surprise_weights):
@@ -53,10 +51,11 @@ class ThinkerLoss(nn.Cell):
         told, nll_N = self.cross_entropy(
             x_BTD.reshape(-1, x_BTD.shape[2]), self.head_YD, targets.reshape(-1), weights.reshape(-1)
         )
-        verdict_BP = self.model.judge(x_BTD, judged)
+        nll_BT = nll_N.reshape(tokens.shape)
+        verdict_BP = self.model.judge(x_BTD, nll_BT, expected, judged)
         judge = (judge_weights * cross_entropy(verdict_BP, is_correct)).sum()
         is_right_BP = same(ops.greater(verdict_BP, 0.0).astype(mstype.int32), is_correct.astype(mstype.int32))
-        mean_BP = ops.stop_gradient(of_samples(nll_N.reshape(tokens.shape), weights, segments, judged.shape[1]))
+        mean_BP = ops.stop_gradient(of_samples(nll_BT, weights, segments, judged.shape[1]))
         surprise = (surprise_weights * ops.square(self.model.surprise(x_BTD, expected) - mean_BP)).sum()
         loss = told + self.judge_weight * judge + self.surprise_weight * surprise
         return loss, told, judge, (judge_weights * is_right_BP).sum(), surprise

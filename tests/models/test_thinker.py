@@ -8,12 +8,12 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 from safetensors.numpy import load_file
 
 from sfm_ms.convert import load_qwen2
 from sfm_ms.models.qwen2 import Qwen2, Qwen2Config
-from sfm_ms.models.thinker import Thinker, ThinkerConfig
+from sfm_ms.models.thinker import Thinker, ThinkerConfig, doubts
 from sfm_ms.nn.cost import num_parameters
 
 GOLDEN = Path(__file__).parent / "golden" / "tied"
@@ -38,7 +38,7 @@ def shaken(config):
 
 
 class Asked(nn.Cell):
-    """-> logits, judge and surprise at every token, and the state after."""
+    """-> logits, judge without doubts and surprise at every token, and the state after."""
 
     def __init__(self, model):
         super().__init__()
@@ -46,7 +46,8 @@ class Asked(nn.Cell):
 
     def construct(self, tokens, segments, places, *state):
         hidden, state = self.model.hidden(tokens, segments, state)
-        return (self.model.logits(hidden), self.model.judge(hidden, places), self.model.surprise(hidden, places), *state)
+        judge = self.model.judge(hidden, ops.ones(tokens.shape), places, places)
+        return (self.model.logits(hidden), judge, self.model.surprise(hidden, places), *state)
 
 
 def tokens_of(num_rows, num_tokens=NUM_TOKENS, seed=0):
@@ -81,7 +82,8 @@ def test_so_is_its_twin():
     state = twin.begin(2, NUM_TOKENS)
     logits, *after = twin(tokens, None, *state)
     assert len(after) == len(state) == len(base.begin(2, NUM_TOKENS))
-    assert np.abs(logits.asnumpy() - expected).max() < 1e-6 < np.abs(expected).max()
+    largest = np.abs(expected).max()  # of logits that begin around 1, and 1e-6 of which float32 cannot tell
+    assert np.abs(logits.asnumpy() - expected).max() < 1e-6 * largest and largest > 1
     for block in twin.sfm:
         block.gain_D.set_data(Tensor(np.ones(BASE.dim, np.float32)))
     assert np.abs(twin(tokens, None, *state)[0].asnumpy() - expected).max() > 0.1
@@ -116,6 +118,42 @@ def test_nothing_sees_what_comes_later_or_another_row(small, cut):
     assert np.array_equal(before[1], after[1]) and np.abs(before[0, :cut] - after[0, :cut]).max() < 2e-6
     changes = np.abs(before[0, cut:] - after[0, cut:])
     assert changes.max(-1).min() > 1e-2 and changes[:, -2].min() > 1e-6
+
+
+def test_doubts_are_of_what_is_told_up_to_the_judgement():
+    nll = np.random.default_rng(0).exponential(size=(2, 7)).astype(np.float32)
+    firsts, lasts = np.array([[0, 2, 4], [6, 3, 0]], np.int32), np.array([[2, 5, 4], [7, 4, 0]], np.int32)
+    found = doubts(*map(Tensor, (nll, firsts, lasts))).asnumpy()
+    for row, pairs in enumerate(zip(firsts, lasts, strict=True)):
+        for place, (first, last) in enumerate(zip(*pairs, strict=True)):
+            told = nll[row, first:last]
+            assert np.allclose(found[row, place], np.log1p([told.sum(), told.max(initial=0)]), atol=1e-6)
+
+
+def test_the_judge_hears_doubts_and_they_learn_nothing_from_it(small):
+    model, rng = small.model, np.random.default_rng(4)
+    hidden, nll = rng.normal(size=(2, 9, BASE.dim)).astype(np.float32), rng.exponential(size=(2, 9)).astype(np.float32)
+    firsts, lasts = (np.full((2, 1), place, np.int32) for place in (3, 7))
+
+    def judged(nll):
+        return model.judge(*map(Tensor, (hidden, nll, firsts, lasts))).asnumpy()
+
+    before, other = judged(nll), nll.copy()
+    other[:, [0, 2, 7, 8]] += 5
+    assert np.array_equal(judged(other), before)
+    other[:, 6] += 5
+    assert np.abs(judged(other) - before).min() > 1e-3
+    of_hidden, of_nll = ms.grad(Judgement(model), (0, 1))(*map(Tensor, (hidden, nll, firsts, lasts)))
+    assert np.abs(of_hidden.asnumpy()[:, 7]).min() > 0 and (of_nll.asnumpy() == 0).all()
+
+
+class Judgement(nn.Cell):
+    def __init__(self, model):
+        super().__init__(auto_prefix=False)
+        self.model = model
+
+    def construct(self, hidden, nll, firsts, lasts):
+        return self.model.judge(hidden, nll, firsts, lasts).sum()
 
 
 def test_the_judge_is_asked_before_the_token_that_tells(small):
@@ -204,9 +242,9 @@ def test_the_twin_has_as_many_parameters_and_costs_are_told_by_part():
     of_layer = 32 * (32 + 2 * 16 + 32) + 3 * 32 * 48
     assert one["base"].flops == 2 * (2 * (of_layer + 2 * 32) + 30 * 32)
     assert two["base"].flops == 2 * one["base"].flops + 2 * 2 * 2 * 2 * 32
-    assert one["sfm"].flops == 2 * 2 * (2 * 32 * 16 + 16 * 64 + 2 * 16 * 2 + 3 * 2 * 8 * 8)
-    assert one["sfm"].parameters == 2 * (2 * 32 * 16 + 16 * 64 + 2 * 16 * 2 + 2 + 32)
-    assert one["heads"] == two["heads"] == (32 * 14 + 14 + 14 + 2, 2 * (32 * 14 + 14))
+    assert one["sfm"].flops == 2 * 2 * (2 * 32 * 16 + 16 * 64 + 2 * 16 * 2 + 4 * 3 * 16 + 3 * 2 * 8 * 8)
+    assert one["sfm"].parameters == 2 * (2 * 32 * 16 + 16 * 64 + 2 * 16 * 2 + 4 * 3 * 16 + 2 + 32)
+    assert one["heads"] == two["heads"] == (32 * 14 + 14 + 14 + 2 + 2 * 8, 2 * (32 * 14 + 14 + 2 * 8))
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,11 @@ TABLE = Y * D
 MATRICES = 2 * D * D + 2 * D * KV + 3 * D * F  # of a layer: query, output, key, value, gate, up, down
 LAYER = MATRICES + D + 2 * KV + 2 * D  # with biases and the gains of two norms
 IN_BLOCK = 2 * D * C + C * 4 * C + 2 * C * BLOCK_HEADS
-BLOCK = IN_BLOCK + BLOCK_HEADS + D
-HEADS = 2 * (D * 8 + 8 + 8 + 1)
+CONVOLUTION = 4 * 3 * C
+BLOCK = IN_BLOCK + CONVOLUTION + BLOCK_HEADS + D
+HEADS = 2 * (D * 8 + 8 + 8 + 1) + 2 * 8  # the judge also hears two doubts
 BASE = TABLE + L * LAYER + D
-SIZES_1_5B = {"base": 1_543_714_304, "sfm": 4_233_280, "heads": 295_298}
+SIZES_1_5B = {"base": 1_543_714_304, "sfm": 4_245_568, "heads": 295_554}
 
 
 def planned(*overrides, recipe="debug/thinker"):
@@ -75,7 +76,7 @@ def test_mindformers_adamw_keeps_a_copy_of_the_gradients():
     assert theirs == {**ours, "gradients": ours["gradients"] + 4 * (2 * BLOCK + HEADS)}
 
 
-OF_BLOCK = N * (D * 4 + 15 * C + 13 * BLOCK_HEADS)  # x, 2 x, its norm, what is added; 15 numbers inside
+OF_BLOCK = N * (D * 4 + 21 * C + 13 * BLOCK_HEADS)  # x, 2 x, its norm, what is added; 21 numbers inside
 OF_LAST_NORM = N * D * 4  # x, 2 x, x / rms, the output
 OF_LAYER = N * (10 * D + 2 * KV + H * T + 5 * F)
 FROZEN = N * (4 * D + D + 2 * KV + H * T + 4 * F)  # no product's input, no x / rms
@@ -130,19 +131,22 @@ def test_micro_batches_share_a_batch_and_only_a_cpu_has_tables():
 
 
 def test_flops():
-    of_layer, of_block, of_heads = 2 * N * (MATRICES + 2 * T * D), 2 * N * (IN_BLOCK + 3 * BLOCK_HEADS * 8 * 8), 2 * B * 2 * D * 8
-    of_heads += 2 * B * 2 * 8
+    of_layer, of_block = 2 * N * (MATRICES + 2 * T * D), 2 * N * (IN_BLOCK + CONVOLUTION + 3 * BLOCK_HEADS * 8 * 8)
+    of_surprise = 2 * B * 2 * (D * 8 + 8)
+    of_judge = of_surprise + 2 * B * 2 * 2 * 8
     logits = 2 * N * TABLE
     of_all = planned("training.frozen=[]").work
-    assert of_all.forward == L * of_layer + 2 * of_block + logits + 2 * of_heads
+    of_heads = of_judge + of_surprise
+    assert of_all.forward == L * of_layer + 2 * of_block + logits + of_heads
     texts = sum(part.flops for part in planned().parts.values())
-    assert of_all.forward - 2 * of_heads == B * texts - B * planned().parts["heads"].flops
-    judged = of_heads  # what is hidden does not hear of the surprise
-    assert of_all.backward == 2 * (of_all.forward - 2 * of_heads) + 2 * of_heads + judged and of_all.again == logits
+    assert of_all.forward - of_heads == B * texts - B * planned().parts["heads"].flops
+    assert of_all.backward == 2 * (of_all.forward - of_heads) + of_heads + of_judge and of_all.again == logits
     frozen = planned().work
     attention, first = 2 * N * 2 * T * D, 2 * N * D * C
     in_layer = 2 * N * MATRICES + 2 * attention
-    assert frozen.backward == in_layer + 2 * (2 * of_block) - first + logits + 2 * of_heads + judged
+    assert (
+        frozen.backward == in_layer + 2 * (2 * of_block) - first + logits + of_heads + of_judge
+    )  # what is hidden does not hear of the surprise
     again = planned("model.recompute=true").work.again
     assert again == of_layer + 2 * of_block + logits
 

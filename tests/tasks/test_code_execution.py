@@ -12,11 +12,11 @@ import sys
 import pytest
 from cpython import differences
 
-from sfm_ms.tasks.code_execution import CodeSample, draw_difficulty, sample
+from sfm_ms.tasks.code_execution import CodeSample, draw_difficulty, prompt, sample
 from sfm_ms.tasks.interpreter import execute
 from sfm_ms.tasks.programs import DIFFICULTIES, program
 from sfm_ms.tasks.special_tokens import SPECIAL_TOKENS
-from sfm_ms.tasks.telling import changes, monologue, slots, trace_text, value_text
+from sfm_ms.tasks.telling import changes, monologue, numbered, slots, trace_text, value_text
 
 NUM_SAMPLES = 200
 SAMPLES = {difficulty: [sample(0, i, difficulty) for i in range(NUM_SAMPLES)] for difficulty in DIFFICULTIES}
@@ -51,7 +51,7 @@ def test_what_is_told_is_what_the_executed_program_does(difficulty):
         run = execute(each.executed)
         assert run.error is None and run.output == each.answer + "\n"
         assert each.slots == slots(run.variables)
-        assert each.trace == trace_text(changes(each.executed, run.trace))
+        assert each.trace == trace_text(each.code, changes(each.executed, run.trace))
         assert (each.code == each.executed) == each.is_correct
 
 
@@ -71,7 +71,8 @@ def test_the_monologue_follows_the_trace(difficulty):
     for each in SAMPLES[difficulty]:
         by_line: dict[int, list[str]] = {}
         for line in each.trace.split("\n"):
-            number, values = re.fullmatch(r"(\d+):(?: (.+))?", line).groups()
+            number, statement, values = re.fullmatch(r"(\d+): (.+?)(?: -> (.+))?", line).groups()
+            assert statement == each.code.split("\n")[int(number) - 1].strip()
             by_line.setdefault(int(number), []).append(values or "no change")
         *sentences, last = each.monologue.split("\n")
         assert last == f"So it prints {each.answer}."
@@ -88,7 +89,7 @@ def test_the_monologue_follows_the_trace(difficulty):
 def test_the_text_has_its_parts_in_order_and_the_loss_falls_on_what_follows_the_program():
     for each in [*SAMPLES[4][:40], *WRONG]:
         given, produced, judgement = each.spans()
-        assert given == (f"<|code|>\n{each.code}\n<|trace|>\n", False, False)
+        assert given == (f"<|code|>\n{numbered(each.code)}\n<|trace|>\n", False, False) and given.text == prompt(each.code)
         assert produced.is_learned is each.is_correct and not produced.is_judge
         assert produced.text.startswith(each.trace) and produced.text.endswith(f"<|answer|>\n{each.answer}\n")
         assert judgement == (f"<|judge_{'correct' if each.is_correct else 'wrong'}|>", True, True)
@@ -143,7 +144,17 @@ def test_programs_are_many_and_of_their_difficulty(difficulty):
 
 def test_length_is_bounded():
     assert max(len(sample(0, i, 4, max_characters=500).text) for i in range(30)) <= 500
-    assert max(len(each.text) for samples in SAMPLES.values() for each in samples) <= 1600
+    assert max(len(each.text) for samples in SAMPLES.values() for each in samples) <= 2400
+
+
+def test_moves_copy_and_count_digits():
+    drawn = [sample(0, i, 1, largest_number=9, only_moves=True) for i in range(60)]
+    lines = [line for each in drawn for line in each.code.split("\n")]
+    kinds = [r"[a-h] = \d", r"([a-h]) = (?!\1)[a-h]", r"[a-h] \+= 1", r"[a-h] -= 1", r"print\([a-h]\)"]
+    assert all(any(re.fullmatch(kind, line) for line in lines) for kind in kinds)
+    assert all(any(re.fullmatch(kind, line) for kind in kinds) for line in lines)
+    assert {abs(value) for each in drawn for value in json.loads(each.slots).values()} == set(range(10))
+    assert {each.is_correct for each in drawn} == {True, False} and len({each.code for each in drawn}) == 60
 
 
 def test_difficulties_are_drawn_with_their_weights():
@@ -163,6 +174,7 @@ def test_weights_that_are_none(weights):
     [
         ({"difficulty": 6}, "difficulty: expected one of 1, 2, 3, 4, 5, got 6"),
         ({"difficulty": 1, "share_wrong": 1.5}, "share_wrong: expected a chance between 0 and 1, got 1.5"),
+        ({"difficulty": 2, "only_moves": True}, "only_moves: expected difficulty 1, got 2"),
         ({"difficulty": 1, "max_characters": 3}, "max_characters: expected at least 400, got 3"),
     ],
 )
@@ -174,10 +186,19 @@ def test_bad_arguments_are_named(arguments, message):
 def test_what_a_program_did_as_text():
     code = "def f(n):\n    s = {3, 1, n}\n    return s\nx = f(2)\nfor i in (7, 8):\n    x = (x,)\ny = {(1, 2): None}\nprint(y)"
     told = changes(code, execute(code).trace)
-    assert trace_text(told) == (
-        "1:\n2: n=2, s={1, 2, 3}\n3: return={1, 2, 3}\n4: x={1, 2, 3}\n5: i=7\n6: x=({1, 2, 3},)\n5: i=8\n"
-        "6: x=(({1, 2, 3},),)\n7: y={(1, 2): None}\n8:"
-    )
+    assert numbered(code).startswith("1: def f(n):\n2:     s = {3, 1, n}\n3:     return s\n4: x = f(2)\n")
+    assert trace_text(code, told).split("\n") == [
+        "1: def f(n):",
+        "2: s = {3, 1, n} -> n=2, s={1, 2, 3}",
+        "3: return s -> return={1, 2, 3}",
+        "4: x = f(2) -> x={1, 2, 3}",
+        "5: for i in (7, 8): -> i=7",
+        "6: x = (x,) -> x=({1, 2, 3},)",
+        "5: for i in (7, 8): -> i=8",
+        "6: x = (x,) -> x=(({1, 2, 3},),)",
+        "7: y = {(1, 2): None} -> y={(1, 2): None}",
+        "8: print(y)",
+    ]
     assert monologue(told, "!").split("\n")[1:5] == [
         "Line 3: returns {1, 2, 3}.",
         "Line 4: x={1, 2, 3}.",
@@ -190,4 +211,4 @@ def test_what_a_program_did_as_text():
 
 def test_samples_are_records():
     each: CodeSample = SAMPLES[1][0]
-    assert each.difficulty == 1 and each.text.startswith("<|code|>\n" + each.code)
+    assert each.difficulty == 1 and each.text.startswith("<|code|>\n1: " + each.code.split("\n")[0])

@@ -10,6 +10,7 @@ from sfm_ms.tasks.code_execution import sample
 from sfm_ms.tasks.cruxeval import Problem, exact_match, read
 from sfm_ms.tasks.interpreter import execute
 from sfm_ms.tasks.scoring import parts
+from sfm_ms.tasks.telling import numbered
 
 COUNTS = Problem("sample_0", "def f(xs):\n    return [(xs.count(x), x) for x in xs]\n", "[1, 3, 1]", "[(2, 1), (1, 3), (2, 1)]")
 JOINS = Problem("sample_1", "def f(a, b):\n    return a + b + '\u2028'", "'x', \" y\"", "'x y\u2028'")
@@ -26,11 +27,11 @@ def test_reading_a_file(tmp_path):
 
 
 def test_a_prompt_is_that_of_a_sample_of_code_execution():
-    told = parts(COUNTS.prompt)
-    assert told == {"code": "def f(xs):\n    return [(xs.count(x), x) for x in xs]\nprint(f([1, 3, 1]))", "trace": ""}
-    assert COUNTS.is_right(execute(told["code"]).output.removesuffix("\n"))
+    program = "def f(xs):\n    return [(xs.count(x), x) for x in xs]\nprint(f([1, 3, 1]))"
+    assert parts(COUNTS.prompt) == {"code": numbered(program), "trace": ""}
+    assert COUNTS.is_right(execute(program).output.removesuffix("\n"))
     truth = sample(0, 0, 1)
-    assert COUNTS.prompt == truth.spans()[0].text.replace(truth.code, told["code"])
+    assert COUNTS.prompt == truth.spans()[0].text.replace(numbered(truth.code), numbered(program))
     assert parts(JOINS.prompt)["code"].endswith("print(f('x', \" y\"))")
 
 

@@ -7,6 +7,7 @@ import pytest
 from sfm_ms.tasks.code_execution import sample
 from sfm_ms.tasks.programs import DIFFICULTIES
 from sfm_ms.tasks.scoring import Score, parts, score, slot_accuracy, trace_accuracy, verdict
+from sfm_ms.tasks.telling import numbered
 
 TRUTH = next(each for each in (sample(0, i, 2, share_wrong=0) for i in range(50)) if each.trace.count("\n") > 3)
 PROMPT = TRUTH.spans()[0].text
@@ -19,7 +20,8 @@ def test_the_truth_has_the_full_score(difficulty):
         assert score(truth.text, truth) == Score(1, 1, 1) and verdict(truth.text) is True
         told = parts(truth.text)
         assert told.pop("judge_correct") == ""
-        assert told == {name: getattr(truth, name) for name in ("code", "trace", "slots", "monologue", "answer")}
+        assert told.pop("code") == numbered(truth.code)
+        assert told == {name: getattr(truth, name) for name in ("trace", "slots", "monologue", "answer")}
 
 
 def test_what_a_wrong_sample_tells_is_wrong():

@@ -1,7 +1,7 @@
 """The State-Flow block of a language model: a gated delta rule in a narrow space, added to what goes from layer to layer.
 
     u = norm(x) W_down      q, k, v = conv(u W_qkv), q, k of length 1      g = u W_gate
-    beta = 2 sigmoid(u W_beta)      a = tanh(z / 2), z = u W_decay + c: forgets where it is near 0, turns over where below
+    beta = 2 sigmoid(u W_beta + b)      a = tanh(z / 2), z = u W_decay + c: forgets where it is near 0, turns over where below
     x <- x + gain * ((norm(o) * silu(g)) W_up)      o: what the rule reads with q; gain = 0 in a fresh block
 
 so that a fresh block changes nothing. beta up to 2 and a down to -1: Grazzi et al. 2025, "Unlocking State-Tracking". The gradient
@@ -32,7 +32,8 @@ from sfm_ms.ops.gated_delta_rule import GatedDeltaRule
 WIDTH = 4  # tokens of the convolution
 SMALLEST = 1e-3  # added to |z|, for log |a| to be finite
 FORGET_ALL = -1e30  # added to log |a|: a becomes 0
-SHARES_FORGOTTEN = (1e-3, 1e-1)  # of a state, at each token, by the heads of a fresh block
+SHARES_FORGOTTEN = (1e-4, 1e-2)  # of a state, at each token, by the heads of a fresh block
+FIRST_BETA_BIAS = -2.0  # beta begins around 0.24: at 1, every token would write over what the last K ones wrote
 
 
 class DeltaBlock(nn.Cell):
@@ -55,6 +56,7 @@ class DeltaBlock(nn.Cell):
         self.down_DC, self.up_CD = normal(rng, (dim, inner_dim)), normal(rng, (inner_dim, dim))
         self.to_rows_C4C = Parameter(Tensor(first_rows(inner_dim, rng)))
         self.to_beta_CH, self.to_decay_CH = normal(rng, (inner_dim, num_heads)), normal(rng, (inner_dim, num_heads))
+        self.beta_bias_H = Parameter(Tensor(np.full(num_heads, FIRST_BETA_BIAS, np.float32)))
         share_H = np.exp(rng.uniform(*np.log(SHARES_FORGOTTEN), num_heads))
         self.decay_bias_H = Parameter(Tensor(np.log((2 - share_H) / share_H).astype(np.float32)))  # tanh(c / 2) = 1 - share
         self.gain_D = zeros((dim,))
@@ -68,7 +70,7 @@ class DeltaBlock(nn.Cell):
         before_BWF = self.convolution.begin(x_BTD.shape[0]) if len(past) == 0 else past[0]
         rows_BTF, last_BWF = self.convolution(rows_BTF, is_first_BT, before_BWF)
         q_BTHK, k_BTHK, v_BTHK = [self.by_heads(part) for part in ops.split(rows_BTF, inner_dim, 2)]
-        beta_BTH = 2 * ops.sigmoid(product_in(self.dtype, u_BTC, self.to_beta_CH))
+        beta_BTH = 2 * ops.sigmoid(product_in(self.dtype, u_BTC, self.to_beta_CH) + self.beta_bias_H)
         log_decay_BTH, sign_BTH = signed_decay(product_in(self.dtype, u_BTC, self.to_decay_CH) + self.decay_bias_H)
         log_decay_BTH = log_decay_BTH + FORGET_ALL * is_first_BT.expand_dims(2)
         qkv = [part.astype(self.type_of_rule) for part in (unit(q_BTHK), unit(k_BTHK), v_BTHK)]

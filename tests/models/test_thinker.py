@@ -243,7 +243,7 @@ def test_the_twin_has_as_many_parameters_and_costs_are_told_by_part():
     assert one["base"].flops == 2 * (2 * (of_layer + 2 * 32) + 30 * 32)
     assert two["base"].flops == 2 * one["base"].flops + 2 * 2 * 2 * 2 * 32
     assert one["sfm"].flops == 2 * 2 * (2 * 32 * 16 + 16 * 64 + 2 * 16 * 2 + 4 * 3 * 16 + 3 * 2 * 8 * 8)
-    assert one["sfm"].parameters == 2 * (2 * 32 * 16 + 16 * 64 + 2 * 16 * 2 + 4 * 3 * 16 + 2 + 32)
+    assert one["sfm"].parameters == 2 * (2 * 32 * 16 + 16 * 64 + 2 * 16 * 2 + 4 * 3 * 16 + 2 * 2 + 32)
     assert one["heads"] == two["heads"] == (32 * 14 + 14 + 14 + 2 + 2 * 8, 2 * (32 * 14 + 14 + 2 * 8))
 
 

@@ -25,6 +25,7 @@ def block():
     block = DeltaBlock(DIM, INNER, HEADS, rng, chunk_size=16)
     block.gain_D.set_data(Tensor(rng.normal(size=DIM).astype(np.float32)))
     block.decay_bias_H.set_data(Tensor(np.array([-0.5, 1.5], np.float32)))
+    block.beta_bias_H.set_data(Tensor(np.array([-1.0, 0.5], np.float32)))
     return Bare(block)
 
 
@@ -86,7 +87,7 @@ def formulas(weights, x, is_first, past, state):
     q, k = (part / np.sqrt((part**2).sum(-1, keepdims=True) + SMALLEST_SQUARE) for part in (q, k))
     z = u @ weights["to_decay_CH"] + weights["decay_bias_H"]
     log_decay = np.log(np.tanh((np.abs(z) + SMALLEST) / 2)) + FORGET_ALL * is_first[..., None]
-    beta = 2 * sigmoid(u @ weights["to_beta_CH"])
+    beta = 2 * sigmoid(u @ weights["to_beta_CH"] + weights["beta_bias_H"])
     out, after = gated_delta_rule(q, k, v, beta, log_decay, np.where(z < 0, -1, 1), state)
     inside = normed(out).reshape(u.shape) * gate * sigmoid(gate)
     return x + weights["gain_D"] * (inside @ weights["up_CD"]), past, after, z
@@ -131,7 +132,7 @@ def test_a_fresh_block_changes_nothing():
     x, is_first, past, state = arrays(np.random.default_rng(4))
     y, last, after = run(Bare(fresh), x, is_first, past, state)
     assert np.array_equal(y, x) and not np.allclose(after, state, atol=0.1) and not np.allclose(last, past, atol=0.1)
-    assert (1 - np.tanh(fresh.decay_bias_H.asnumpy() / 2) <= 0.101).all() and (fresh.decay_bias_H.asnumpy() < 7.7).all()
+    assert (1 - np.tanh(fresh.decay_bias_H.asnumpy() / 2) <= 0.0101).all() and (fresh.decay_bias_H.asnumpy() < 10).all()
 
 
 class Loss(nn.Cell):

@@ -35,6 +35,7 @@ _MAX_ANSWER = 60  # characters
 _LARGEST = 999_999  # larger numbers are of no use to who learns what programs do
 _NUMBER = re.compile(r"\d+")
 _LITERAL = re.compile(r"\w+ = [^a-z(]*")  # a changed number would stand in the trace beside the shown one
+_STILL_OR_NEGATIVE = re.compile(r"^\d+: \w+ .?= \w+$|-> \w+=-", re.MULTILINE)  # a move that changes nothing, or below 0
 _ATTEMPTS = 10_000
 
 
@@ -79,7 +80,7 @@ def sample(
 
     share_wrong: chance, 0 to 1, that what is told is wrong. max_characters: of the whole text, at least 400. largest_number: of
     those that variables get, at least 1. Programs that have more to tell are drawn again. only_moves: the simplest programs, of
-    difficulty 1. ValueError for anything else.
+    difficulty 1, each line of which gives a variable another digit. ValueError for anything else.
     """
     check_arguments(difficulty, share_wrong, max_characters)
     if largest_number < 1:
@@ -90,7 +91,11 @@ def sample(
         code = program(rng, difficulty, largest_number, only_moves)
         truth = told(code, code, difficulty, largest_number)
         drawn = truth if is_correct or truth is None else _corrupted(rng, truth, largest_number)
-        if drawn is not None and len(drawn.text) <= max_characters:
+        if (
+            drawn is not None
+            and len(drawn.text) <= max_characters
+            and not (only_moves and _STILL_OR_NEGATIVE.search(drawn.trace))
+        ):
             return drawn
     raise AssertionError(f"no program of difficulty {difficulty} fits {max_characters} characters")
 

@@ -153,7 +153,8 @@ def test_moves_copy_and_count_digits():
     kinds = [r"[a-h] = \d", r"([a-h]) = (?!\1)[a-h]", r"[a-h] \+= 1", r"[a-h] -= 1", r"print\([a-h]\)"]
     assert all(any(re.fullmatch(kind, line) for line in lines) for kind in kinds)
     assert all(any(re.fullmatch(kind, line) for kind in kinds) for line in lines)
-    assert {abs(value) for each in drawn for value in json.loads(each.slots).values()} == set(range(10))
+    assert {value for each in drawn for value in json.loads(each.slots).values()} == set(range(10))
+    assert all(re.fullmatch(r"\d: .+ -> \w=\d", line) for each in drawn for line in each.trace.split("\n")[:-1])
     assert {each.is_correct for each in drawn} == {True, False} and len({each.code for each in drawn}) == 60
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 from mindspore import dtype as mstype
 
+from sfm_ms.nn.spread import beside
+
 LOWEST = -1e30  # below every logit, in float32
-TILE = ops.Tile()  # what a `bprop` calls is made before it is compiled
 
 
 class ChunkedCrossEntropy(nn.Cell):
@@ -51,7 +52,7 @@ class ChunkedNll(nn.Cell):
         for start in range(0, head_YD.shape[0], self.chunk_size):
             _, logits_NV, is_target_NV = self.chunk(x, head_YD, targets_N, start)
             before_N, highest_N = highest_N, ops.maximum(highest_N, logits_NV.max(-1))
-            sum_N = sum_N * ops.exp(before_N - highest_N) + ops.exp(logits_NV - beside(highest_N, logits_NV)).sum(-1)
+            sum_N = sum_N * ops.exp(before_N - highest_N) + ops.exp(logits_NV - beside(highest_N, logits_NV.shape[1])).sum(-1)
             of_target_N = of_target_N + (logits_NV * is_target_NV).sum(-1)
             x = ops.depend(x, (sum_N, of_target_N))  # one chunk after the other, or all of them may be made first
         log_sum_N = highest_N + ops.log1p(sum_N - 1)  # at least 1; why not log: nn/softplus.py
@@ -63,8 +64,8 @@ class ChunkedNll(nn.Cell):
         of_x, of_head = ops.zeros(x_ND.shape, mstype.float32), ()
         for start in range(0, head_YD.shape[0], self.chunk_size):
             head_VD, logits_NV, is_target_NV = self.chunk(x, head_YD, targets_N, start)
-            of_logits_NV = ops.exp(logits_NV - beside(log_sum_N, logits_NV)) - is_target_NV
-            of_logits_NV = (of_logits_NV * beside(gradient_N, logits_NV)).astype(self.dtype)
+            of_logits_NV = ops.exp(logits_NV - beside(log_sum_N, logits_NV.shape[1])) - is_target_NV
+            of_logits_NV = (of_logits_NV * beside(gradient_N, logits_NV.shape[1])).astype(self.dtype)
             of_x = of_x + self.product(of_logits_NV, head_VD).astype(mstype.float32)
             x = ops.depend(x, of_x)
             if self.head_learns:
@@ -80,8 +81,3 @@ class ChunkedNll(nn.Cell):
         head_VD = ops.slice(head_YD, (start, 0), (num_rows, head_YD.shape[1])).astype(self.dtype)
         is_target_NV = self.one_hot(targets_N - start, num_rows, self.one, self.zero)  # of a place outside, a row of zeros
         return head_VD, self.product_transposed_b(x, head_VD).astype(mstype.float32), is_target_NV
-
-
-def beside(x_N, array_NV):
-    """(N, V): each number V times. MindSpore's CPU keeps a table of 16 bytes for each result of a sum that broadcasts."""
-    return TILE(x_N.expand_dims(1), (1, array_NV.shape[1]))

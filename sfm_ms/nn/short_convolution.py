@@ -13,9 +13,7 @@ from mindspore import dtype as mstype
 
 from sfm_ms.nn.init import normal
 from sfm_ms.nn.linear import product
-from sfm_ms.nn.spread import spread
-
-TILE = ops.Tile()  # what a `bprop` calls is made before it is compiled
+from sfm_ms.nn.spread import beside, spread
 
 
 class ShortConvolution(nn.Cell):
@@ -100,7 +98,7 @@ class _Convolve(nn.Cell):
         ones_1N, of_weight = ops.ones((1, num_rows * num_steps)), ()
         for back in range(self.width):
             start = num_before - back
-            of_sum_back_BTD = of_sum_BTD * wide(reach[back], dim)
+            of_sum_back_BTD = of_sum_BTD * beside(reach[back], dim)
             of_weight_BTD = of_sum_back_BTD * all_BTD[:, start : start + num_steps]
             of_weight = (product(ones_1N, of_weight_BTD.reshape(num_rows * num_steps, dim)), *of_weight)
             of_before_BTD = of_sum_back_BTD * spread(weight_WD[start], x_BTD)
@@ -123,14 +121,9 @@ class _Convolve(nn.Cell):
         for back in range(self.width):
             start = self.width - 1 - back
             before_BTD = all_BTD[:, start : start + num_steps]
-            sum_BTD = sum_BTD + before_BTD * wide(reach[back], all_BTD.shape[2]) * spread(weight_WD[start], before_BTD)
+            sum_BTD = sum_BTD + before_BTD * beside(reach[back], all_BTD.shape[2]) * spread(weight_WD[start], before_BTD)
         return sum_BTD
 
     def kept(self, reach, past_BWD):
         """1 for those of the last W - 1 tokens that are of the last one's text (B, W - 1, D)."""
-        return wide(ops.concat([each_BT[:, -1:] for each_BT in reach[-2::-1]], 1), past_BWD.shape[2])
-
-
-def wide(array_BT, dim):
-    """(B, T, D): each number D times. MindSpore's CPU keeps a table of 16 bytes for each result of a product that broadcasts."""
-    return TILE(array_BT.expand_dims(2), (1, 1, dim))
+        return beside(ops.concat([each_BT[:, -1:] for each_BT in reach[-2::-1]], 1), past_BWD.shape[2])

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -84,21 +85,54 @@ def test_what_does_not_fit_is_named(runs):
         model_of(load(RECIPE, [f"model.checkpoint={golden}"]), runs)
 
 
+TWENTY_STEPS = ("training.steps=20", "training.frozen=[]", "training.micro_batches=1", "training.validate_every=20")
+
+
 def started(folder, num_processes, *arguments):
+    """A job of so many processes, its output in `folder`/output."""
     msrun = f"msrun --worker_num={num_processes} --local_worker_num={num_processes} --log_dir=log --join=True"
     command = [*msrun.split(), f"--master_port={9400 + os.getpid() % 500}", str(ROOT / "tools/train.py"), RECIPE, *arguments]
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=600)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with (folder / "output").open("w") as output:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+
+
+def wait_until(is_so, seconds):
+    end = time.time() + seconds
+    while not is_so():
+        assert time.time() < end, f"not within {seconds} s"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """The folder of a run of two processes, left alone."""
+    folder = tmp_path_factory.mktemp("two")
+    job = started(folder, 2, *TWENTY_STEPS, "name=two", "training.batch_size=2")
+    assert job.wait(600) == 0, (folder / "output").read_text()
+    return folder / "runs/two"
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
-    common = ("training.steps=20", "training.frozen=[]", "training.micro_batches=1", "training.validate_every=20")
-    alone = train(load(RECIPE, [*common, "name=alone", "training.batch_size=4"]), tmp_path / "runs")[0]
-    done = started(tmp_path, 2, *common, "name=two", "training.batch_size=2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    expected, found = (weights(run, 20) for run in (alone.path, tmp_path / "runs/two"))
+def test_two_processes_train_as_one_with_the_whole_batch(two, tmp_path):
+    alone = train(load(RECIPE, [*TWENTY_STEPS, "name=alone", "training.batch_size=4"]), tmp_path / "runs")[0]
+    expected, found = (weights(run, 20) for run in (alone.path, two))
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert np.allclose(found[name], value, rtol=0, atol=5e-6), name
-    assert (tmp_path / "runs/two/results.json").is_file()
+    assert (two / "results.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_job_within_a_minute_and_the_next_one_goes_on(two, tmp_path):
+    arguments = (2, *TWENTY_STEPS, "name=killed", "training.batch_size=2", "training.checkpoint_every=5")
+    job = started(tmp_path, *arguments)
+    wait_until((tmp_path / "runs/killed/checkpoints/step_5").is_dir, 600)
+    subprocess.run(["pkill", "-KILL", "--newest", "--full", "train.py.*name=killed"], check=True)
+    assert job.wait(60) != 0
+    assert "Error code: -9" in (tmp_path / "output").read_text()
+    job = started(tmp_path, *arguments)
+    assert job.wait(600) == 0, (tmp_path / "output").read_text()
+    assert "from step 0 to 20" not in (tmp_path / "output").read_text()
+    expected, found = weights(two, 20), weights(tmp_path / "runs/killed", 20)
+    assert all(np.array_equal(found[name], value) for name, value in expected.items())

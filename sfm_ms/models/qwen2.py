@@ -250,7 +250,7 @@ class Initial:
 
 
 def hidden_keys(segments_BT, segments_BS):
-    """(B, 1, T, S) float32: 1 or 2 where a key is later than the token, which is the T newest's, or of another segment, else 0."""
+    """(B, 1, T, S) float32: above 0 where a key is later than the token, which is the T newest's, or of another segment."""
     num_tokens, num_keys = segments_BT.shape[1], segments_BS.shape[1]
     is_later = ops.triu(ops.ones((num_tokens, num_keys), mstype.float32), num_keys - num_tokens + 1)
     is_other = ops.not_equal(segments_BT.expand_dims(2), segments_BS.expand_dims(1)).astype(mstype.float32)

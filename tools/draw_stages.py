@@ -15,8 +15,8 @@ from sfm_ms.train.run_folder import RunFolder
 
 PANELS = {  # column of metrics.csv: title, scale, limits
     "told_loss": ("loss of what is told, nats a token", "log", (None, None)),
-    "validation_exact_match": ("right answers of the probes", "linear", (0, 1)),
-    "validation_judge_auc": ("judge's area under ROC, probes", "linear", (0, 1)),
+    "validation_exact_match": ("right answers of the probes", "linear", (0, 1.02)),
+    "validation_judge_auc": ("judge's area under ROC, probes", "linear", (0, 1.02)),
 }
 
 
@@ -44,7 +44,7 @@ def one_after_another(stages: list[pd.DataFrame]) -> tuple[pd.DataFrame, list[in
 
 
 def draw(models: dict[str, tuple[pd.DataFrame, list[int]]], out: Path) -> None:
-    figure, panels = plt.subplots(1, len(PANELS), figsize=(11, 3.4), layout="constrained")
+    figure, panels = plt.subplots(1, len(PANELS), sharex=True, figsize=(11, 3.4), layout="constrained")
     for axes, (column, (title, scale, limits)) in zip(panels, PANELS.items(), strict=True):
         for number, (label, (rows, borders)) in enumerate(models.items()):
             known = rows.dropna(subset=column)

@@ -2,7 +2,7 @@
 
 python tools/measure_thinker_memory.py                                    three sizes, below 2 GB each
 python tools/measure_thinker_memory.py thinker/stage1 model.checkpoint="''" model.dtype=float32 model.recompute=false \
-    task.window_tokens=256 training.batch_size=1 training.micro_batches=1   one step of 1.5B, some 22 GB
+    task.window_tokens=256 training.batch_size=1 training.micro_batches=1   steps of 1.5B, 12 GB
 
 Each is trained for some steps on random tokens in a process of its own. Its peak of resident memory is reported without what it
 had before the model was built: Python, the libraries, MindSpore's threads after a first small graph.

@@ -1,4 +1,4 @@
-"""The recipes for Ascend as far as a CPU goes: their whole depth, at a reduced width, is built, compiled and learns a batch."""
+"""The recipes for Ascend as far as a CPU goes: at a reduced size, what they build is compiled and learns a batch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sfm_ms.train.parallel import Ranks
 from sfm_ms.train.thinker_step import ThinkerStep
 
 ROOT = Path(__file__).resolve().parents[2]
-# Beside the width that goes: weights from files and runs, and the types and kernels that only a 910B has.
+# Beside sizes that goes: weights from files and runs, and the types and kernels that only a 910B has.
 HERE = "model.checkpoint='' init_from='' model.dtype=float16 model.attention=plain task.vocabulary=512 task.window_tokens=64"
-NARROW = "model.feed_forward_dim=96 model.sfm_dim=32 model.judge_dim=8 model.surprise_dim=8"
+SMALL = "model.num_layers=8 model.sfm_layers=[1,3,5,7] model.feed_forward_dim=96 model.sfm_dim=32 model.judge_dim=8"
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +29,12 @@ def random_batch():
 def reduced(name):
     """Heads of the base have 4 numbers."""
     heads = load(name).model.num_heads
-    return load(name, [*HERE.split(), *NARROW.split(), f"model.dim={4 * heads}"])
+    return load(name, [*HERE.split(), *SMALL.split(), f"model.dim={4 * heads}"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["stage1", "stage2", "stage1_910b", "stage2_910b", "small", "lora"])
-def test_a_recipe_for_ascend_learns_a_batch_at_a_reduced_width(name, random_batch, tmp_path):
+def test_a_recipe_for_ascend_learns_a_batch_at_a_reduced_size(name, random_batch, tmp_path):
     recipe = reduced(f"thinker/{name}")
     model = model_of(recipe, tmp_path)
     before = {parameter.name: parameter.asnumpy().copy() for parameter in model.get_parameters()}

@@ -10,8 +10,8 @@ The norms have no gains, as those of the matrices behind them do.
 
 The convolution, over the last few tokens, is that of Yang et al. 2025, "Gated Delta Networks". In a fresh block queries and keys
 are made alike, so that a token is found again; keys are made of the token two places before, the name of the value in `a = 5`,
-and each head makes its queries of one of the last W tokens. So a name finds its value from the start: where one head of 16 began
-like that, small models hit on it late, some seeds not in twice the steps.
+and each head makes its queries of one of the last W tokens. So a name finds its value from the start: where heads began with all
+pairs of places instead, small models hit on it late, some seeds not in twice the steps.
 
 Shapes: B rows, T tokens, D width, C width inside, F = 3C, H heads, K = C / H width of a head's queries, keys and values, W tokens
 of the convolution.

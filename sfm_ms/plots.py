@@ -42,7 +42,7 @@ def accuracy_by_length(results: dict, base_operations: int, path: Path) -> None:
     axes.set(xlabel="operations in the program", ylabel="right answers, %", ylim=(0, 102))
     axes.grid(alpha=0.3)
     figure.legend(loc="outside upper center", ncols=3, fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
 def training(rows: list[dict[str, float]], path: Path) -> None:
@@ -64,7 +64,7 @@ def training(rows: list[dict[str, float]], path: Path) -> None:
     bottom.legend(loc="lower right", fontsize=8)
     for axes in (top, bottom):
         axes.grid(alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
 
 
 def trace(trace: dict, path: Path) -> None:
@@ -113,7 +113,7 @@ def trace(trace: dict, path: Path) -> None:
     for axes in (strip, bank):
         axes.tick_params(which="minor", length=0)
     figure.legend(loc="outside upper right", ncols=2, fontsize=8)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _mark_reads(axes: plt.Axes, statements: list[dict], size: float) -> None:
@@ -160,7 +160,8 @@ def _slot_labels(statement: dict, num_slots: int) -> list[str]:
     return [f"{', '.join(names)}  {slot}" for slot, names in enumerate(homes)]
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def save(figure: plt.Figure, path: Path) -> None:
+    """As the PNG file, with the folders that it needs; the figure is closed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
     plt.close(figure)

@@ -33,9 +33,11 @@ def sfm(folder, *arguments):
     return process.returncode, out, err
 
 
-def wait_for(path, process):
+def wait_for(path, process, seconds=600):
+    end = time.time() + seconds
     while not path.exists():
         assert process.poll() is None, process.communicate()
+        assert time.time() < end, f"no {path} within {seconds} s"
         time.sleep(0.02)
 
 

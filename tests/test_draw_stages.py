@@ -1,20 +1,10 @@
 """The figure of training in stages: steps counted on, drawn to a file, runs without metrics refused."""
 
-import importlib
 import sys
-from pathlib import Path
 
+import draw_stages
 import pandas as pd
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "tools")
-        return importlib.import_module("draw_stages")
 
 
 def stage(steps, exact_match):
@@ -23,21 +13,21 @@ def stage(steps, exact_match):
     return rows.assign(validation_exact_match=[*[None] * (len(steps) - 1), exact_match], validation_judge_auc=0.5)
 
 
-def test_steps_of_a_stage_go_on_from_the_last_one(tool):
-    rows, borders = tool.one_after_another([stage([10, 20], 0.1), stage([5, 10], 0.5), stage([5], 0.9)])
+def test_steps_of_a_stage_go_on_from_the_last_one():
+    rows, borders = draw_stages.one_after_another([stage([10, 20], 0.1), stage([5, 10], 0.5), stage([5], 0.9)])
     assert rows["step"].tolist() == [10, 20, 25, 30, 35] and borders == [20, 30]
     assert rows["validation_exact_match"].dropna().tolist() == [0.1, 0.5, 0.9]
 
 
-def test_runs_are_drawn_and_folders_without_metrics_refused(tool, tmp_path, monkeypatch, capsys):
+def test_runs_are_drawn_and_folders_without_metrics_refused(tmp_path, monkeypatch, capsys):
     for number, run in enumerate(("one", "two")):
         (tmp_path / run).mkdir()
         stage([10, 20], 0.3 + number).to_csv(tmp_path / run / "metrics.csv", index=False)
     out = tmp_path / "new" / "stages.png"
     monkeypatch.setattr(sys, "argv", ["draw_stages.py", f"Thinker={tmp_path}/one,{tmp_path}/two", "--out", str(out)])
-    tool.main()
+    draw_stages.main()
     assert out.stat().st_size > 10_000
     monkeypatch.setattr(sys, "argv", ["draw_stages.py", f"Thinker={tmp_path}/one,{tmp_path}/three"])
     with pytest.raises(SystemExit):
-        tool.main()
+        draw_stages.main()
     assert f"found no {tmp_path}/three/metrics.csv" in capsys.readouterr().err

@@ -1,24 +1,16 @@
 """The tool that turns runs into the README's tables: what it reads, means and spread, what it keeps."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import report_state_tracking as report
 
 from sfm_ms.recipe import load, to_yaml
 from sfm_ms.train.run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def report():
-    spec = importlib.util.spec_from_file_location("report", ROOT / "tools/report_state_tracking.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def finished_run(folder, name, seed, exact_match, family="classic"):
@@ -40,7 +32,7 @@ def finished_run(folder, name, seed, exact_match, family="classic"):
     return run
 
 
-def test_table_has_mean_and_spread_over_seeds_and_the_readers(report, tmp_path):
+def test_table_has_mean_and_spread_over_seeds_and_the_readers(tmp_path):
     runs = [finished_run(tmp_path, f"slots-seed{seed}", seed, (1.0, 0.9 + 0.05 * seed)) for seed in range(3)]
     runs.append(finished_run(tmp_path, "gru-seed0", 0, (0.6, 0.3)))
     results = pd.concat([report.rows_of(run) for run in runs])
@@ -53,13 +45,13 @@ def test_table_has_mean_and_spread_over_seeds_and_the_readers(report, tmp_path):
     assert lines[-1].endswith("| 3.0 | 3.0 |")
 
 
-def test_tables_in_the_readme_are_those_of_the_committed_results(report):
+def test_tables_in_the_readme_are_those_of_the_committed_results():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for family, results in pd.read_csv(ROOT / "recipes/state_tracking/results/results.csv").groupby("family"):
         assert report.with_table(readme, family, report.markdown(results)) == readme
 
 
-def test_the_command_keeps_rows_of_other_runs_and_replaces_those_of_the_same(report, tmp_path, monkeypatch, capsys):
+def test_the_command_keeps_rows_of_other_runs_and_replaces_those_of_the_same(tmp_path, monkeypatch, capsys):
     out, readme = tmp_path / "out", tmp_path / "README.md"
     readme.write_text("before <!-- classic -->old<!-- end of classic --> <!-- full --><!-- end of full --> after")
 

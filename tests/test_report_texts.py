@@ -1,23 +1,15 @@
 """The tool that turns runs of language models into the README's table: what it reads, means and spread, what it keeps."""
 
-import importlib
 import json
 from pathlib import Path
 
 import pandas as pd
-import pytest
+import report_texts as report
 
 from sfm_ms.recipe import load, to_yaml
 from sfm_ms.train.run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def report():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "tools")
-        return importlib.import_module("report_texts")
 
 
 def finished_run(folder, name, seed, bits_per_byte, exact_match, has_verdict=True):
@@ -36,7 +28,7 @@ def finished_run(folder, name, seed, bits_per_byte, exact_match, has_verdict=Tru
     return run
 
 
-def test_table_has_mean_and_spread_over_seeds_and_the_majority_class(report, tmp_path):
+def test_table_has_mean_and_spread_over_seeds_and_the_majority_class(tmp_path):
     runs = [finished_run(tmp_path, f"four-seed{seed}", seed, 1.5 + 0.01 * seed, (1.0, 0.9 + 0.05 * seed)) for seed in range(3)]
     runs.append(finished_run(tmp_path, "transformer-seed0", 0, 1.6, (0.4, 0.2), has_verdict=False))
     runs.append(finished_run(tmp_path, "programs-seed0", 0, None, (1.0, 0.9)))
@@ -49,12 +41,12 @@ def test_table_has_mean_and_spread_over_seeds_and_the_majority_class(report, tmp
     assert lines[5] == "| *majority class* |  |  |  |  | 20.0 ±0.0 | 20.0 ±0.0 |  |  |"
 
 
-def test_the_table_in_the_readme_is_that_of_the_committed_results(report):
+def test_the_table_in_the_readme_is_that_of_the_committed_results():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert report.with_table(readme, "texts", report.markdown(pd.read_csv(ROOT / "recipes/sfm/results.csv"))) == readme
 
 
-def test_the_command_keeps_rows_of_other_runs_and_replaces_those_of_the_same(report, tmp_path, monkeypatch, capsys):
+def test_the_command_keeps_rows_of_other_runs_and_replaces_those_of_the_same(tmp_path, monkeypatch, capsys):
     file, readme = tmp_path / "results.csv", tmp_path / "README.md"
     readme.write_text("before <!-- texts -->old<!-- end of texts --> after")
 

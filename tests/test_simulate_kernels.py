@@ -1,30 +1,21 @@
 """The tool that shows what kernels do with their cycles: its figures are those of the simulator's reports."""
 
-import importlib
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import simulate_kernels as tool
 
 from sfm_ms.ops import ascendc_sim
 from sfm_ms.ops.gated_delta_rule.ascendc.simulated import Simulated
 
-ROOT = Path(__file__).resolve().parents[1]
 PIPES = ["S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX"]
 
 pytestmark = pytest.mark.skipif(bool(ascendc_sim.why_not()), reason=ascendc_sim.why_not())
 
 
-@pytest.fixture(scope="module")
-def tool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "tools")
-        yield importlib.import_module("simulate_kernels")
-
-
-def run(tool, monkeypatch, capsys, folder, options):
+def run(monkeypatch, capsys, folder, options):
     monkeypatch.setattr(sys, "argv", ["simulate_kernels", "--out", str(folder / "model"), *options.split()])
     tool.main()
     assert (folder / "model.png").stat().st_size > 0
@@ -39,9 +30,9 @@ def forward_report(time, width, chunk_size):
     return Simulated(q, k, v, beta, -beta, np.sign(beta), state, chunk_size=chunk_size).forward_launch
 
 
-def test_a_row_is_what_the_simulator_reports(tool, monkeypatch, capsys, tmp_path):
+def test_a_row_is_what_the_simulator_reports(monkeypatch, capsys, tmp_path):
     options = "--chip 910A --kernel forward --width 16 --chunk-size 16 --time 40 --sequences 33"
-    results, out = run(tool, monkeypatch, capsys, tmp_path, options)
+    results, out = run(monkeypatch, capsys, tmp_path, options)
     (row,), report = results.to_dict("records"), forward_report(40, 16, 16)
     num_tasks = 2  # of the core that has most to do: 33 sequences, 32 cores
     assert row["cycles"] == pytest.approx(num_tasks * report.makespan / 1e3, rel=1e-4)
@@ -55,7 +46,7 @@ def test_a_row_is_what_the_simulator_reports(tool, monkeypatch, capsys, tmp_path
     assert row["source"] == "MODEL of the 910A, not hardware" and row["source"] in out
 
 
-def test_long_sequences_are_extended_linearly(tool):
+def test_long_sequences_are_extended_linearly():
     time = 3 * tool.GROUPS + 80
     task, _ = tool.simulated(tool.KERNELS["forward"], "910A", 16, 64, time)
     report = forward_report(time, 16, 64)
@@ -63,7 +54,7 @@ def test_long_sequences_are_extended_linearly(tool):
     assert task["bytes"] == pytest.approx(report.gm_bytes)
 
 
-def test_the_scan_and_a_kernel_without_a_path(tool, monkeypatch, capsys, tmp_path):
+def test_the_scan_and_a_kernel_without_a_path(monkeypatch, capsys, tmp_path):
     def rejected(*_):
         raise ascendc_sim.BuildError("compiling failed", "x.h:1: error: static assertion failed: the 910B has no such copy\n")
 
@@ -72,7 +63,7 @@ def test_the_scan_and_a_kernel_without_a_path(tool, monkeypatch, capsys, tmp_pat
     readme.write_text(f"before\n| {' | '.join(tool.IN_README)} |\n|---|\n| old |\nafter\n", encoding="utf-8")
     sizes = "--width 16 --chunk-size 16 32 --time 40 --sequences 32"
     options = f"--chip 910B --kernel forward scan {sizes} --readme {readme}"
-    results, out = run(tool, monkeypatch, capsys, tmp_path, options)
+    results, out = run(monkeypatch, capsys, tmp_path, options)
     assert out.count("forward has no path for the 910B: the 910B has no such copy\n") == 1
     assert list(results["kernel"]) == ["scan"]
     before, _, _, row, after = readme.read_text(encoding="utf-8").splitlines()

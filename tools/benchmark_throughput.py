@@ -24,6 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from sfm_ms import plots
 from sfm_ms.recipe import load
 from sfm_ms.train import runtime
 
@@ -264,8 +265,7 @@ def plot(results: pd.DataFrame, path: Path) -> None:
     axes.invert_yaxis()
     axes.set(xlabel=f"% of the speed of the {results['job'][0]} ({results['GFLOP/s'][0]:.0f} GFLOP/s)")
     axes.grid(axis="x", alpha=0.3)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    plots.save(figure, path)
 
 
 if __name__ == "__main__":

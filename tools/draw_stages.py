@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from sfm_ms import plots
 from sfm_ms.train.run_folder import RunFolder
 
 PANELS = {  # column of metrics.csv: title, scale, limits
@@ -54,8 +55,7 @@ def draw(models: dict[str, tuple[pd.DataFrame, list[int]]], out: Path) -> None:
         axes.set(title=title, xlabel="step; dotted: another stage begins", yscale=scale, ylim=limits)
         axes.grid(alpha=0.3)
     panels[0].legend()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
+    plots.save(figure, out)
 
 
 if __name__ == "__main__":

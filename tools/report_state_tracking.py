@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from sfm_ms import plots
 from sfm_ms.recipe import Recipe
 from sfm_ms.train.run_folder import RunFolder
 
@@ -154,8 +155,7 @@ def plot(results: pd.DataFrame, family: str, path: Path) -> None:
     axes.set(xlabel="operations in the program", ylabel="right answers, %", ylim=(0, 102), title=family)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    plots.save(figure, path)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from sfm_ms import plots
 from sfm_ms.train import runtime
 
 runtime.start()
@@ -224,8 +225,7 @@ def plot(results: pd.DataFrame, title: str, path: Path) -> None:
     axes.set_title(title, fontsize="small")
     axes.legend(fontsize="small")
     axes.grid(axis="x", alpha=0.3)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    plots.save(figure, path)
 
 
 if __name__ == "__main__":

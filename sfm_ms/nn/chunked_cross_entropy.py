@@ -30,9 +30,13 @@ class ChunkedCrossEntropy(nn.Cell):
         self.nll = ChunkedNll(chunk_size, dtype, head_learns)
 
     def construct(self, x_ND, head_YD, targets_N, weights_N):
-        head_YD = head_YD.reshape(head_YD.shape)  # of a Parameter a plain tensor: a Cell with a `bprop` cannot take the former
-        nll_N, _ = self.nll(x_ND, head_YD, targets_N)
+        nll_N = self.of_tokens(x_ND, head_YD, targets_N)
         return (nll_N * weights_N).sum(), nll_N
+
+    def of_tokens(self, x_ND, head_YD, targets_N):
+        """The nll alone."""
+        head_YD = head_YD.reshape(head_YD.shape)  # of a Parameter a plain tensor: a Cell with a `bprop` cannot take the former
+        return self.nll(x_ND, head_YD, targets_N)[0]
 
 
 class ChunkedNll(nn.Cell):

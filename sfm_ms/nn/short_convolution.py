@@ -16,17 +16,28 @@ from sfm_ms.nn.linear import product
 from sfm_ms.nn.spread import beside, spread
 
 
-class ShortConvolution(nn.Cell):
+class Convolution(nn.Cell):
+    """What both kinds have: a width W and, before a text, a past of zeros. ValueError: less than two tokens."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        if width < 2:
+            raise ValueError(f"width of a short convolution: expected at least 2 tokens, got {width}")
+        self.width = width
+
+    def begin(self, num_rows: int):
+        """The past of `num_rows` texts before their first token."""
+        return ops.zeros((num_rows, self.width - 1, self.weight_WD.shape[1]))
+
+
+class ShortConvolution(Convolution):
     """(x (B, T, D), is_token (B, T), past (B, W - 1, D), the tokens before) -> (y (B, T, D), the past of what follows).
 
     Zeros begin a text. is_token is 1, and 0 for the padding at a row's end, which is not in the past.
     """
 
     def __init__(self, dim: int, rng: np.random.Generator, width: int = 4):
-        super().__init__()
-        if width < 2:
-            raise ValueError(f"width of a short convolution: expected at least 2 tokens, got {width}")
-        self.width = width
+        super().__init__(width)
         self.weight_WD = normal(rng, (width, dim))
 
     def construct(self, x_BTD, is_token_BT, past_BWD):
@@ -36,10 +47,6 @@ class ShortConvolution(nn.Cell):
         for w in range(1, self.width):
             sum_BTD = sum_BTD + all_BTD[:, w : w + num_steps] * spread(self.weight_WD[w], x_BTD)
         return sum_BTD * ops.sigmoid(sum_BTD), self.last(all_BTD, is_token_BT)
-
-    def begin(self, num_rows: int):
-        """The past of `num_rows` texts before their first token."""
-        return ops.zeros((num_rows, self.width - 1, self.weight_WD.shape[1]))
 
     def last(self, all_BTD, is_token_BT):
         """The last W - 1 of the tokens before and in a row, picked by a product with ones where they are."""
@@ -51,7 +58,7 @@ class ShortConvolution(nn.Cell):
         return ops.bmm(is_picked_BWT, all_BTD)
 
 
-class SegmentedConvolution(nn.Cell):
+class SegmentedConvolution(Convolution):
     """As ShortConvolution, for rows in which texts stand side by side: (x, is_first (B, T), past) -> (y, past).
 
     is_first is 1 at a text's first token, which no token before it reaches, else 0. No row has padding. For the backward pass
@@ -59,20 +66,13 @@ class SegmentedConvolution(nn.Cell):
     """
 
     def __init__(self, weight_WD: np.ndarray):
-        super().__init__()
-        if len(weight_WD) < 2:
-            raise ValueError(f"width of a short convolution: expected at least 2 tokens, got {len(weight_WD)}")
+        super().__init__(len(weight_WD))
         self.weight_WD = Parameter(Tensor(weight_WD.astype(np.float32)))
         self.convolve = _Convolve(len(weight_WD))
 
     def construct(self, x_BTD, is_first_BT, past_BWD):
         weight_WD = self.weight_WD.reshape(self.weight_WD.shape)  # a Cell with a `bprop` takes no Parameter
         return self.convolve(x_BTD, is_first_BT, past_BWD, weight_WD)
-
-    def begin(self, num_rows: int):
-        """The past of `num_rows` texts before their first token."""
-        width, dim = self.weight_WD.shape
-        return ops.zeros((num_rows, width - 1, dim))
 
 
 class _Convolve(nn.Cell):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 from mindspore import dtype as mstype
 
 from sfm_ms.data.hf_tokenizer import HfTokenizer
@@ -104,6 +104,5 @@ class _Verdict(nn.Cell):
 
     def construct(self, tokens, segments, targets, firsts, lasts):
         x_BTD, _ = self.model.hidden(tokens, segments)
-        x_ND = x_BTD.reshape(-1, x_BTD.shape[2])
-        _, nll_N = self.cross_entropy(x_ND, self.head_YD, targets.reshape(-1), ops.zeros(x_ND.shape[:1]))
+        nll_N = self.cross_entropy.of_tokens(x_BTD.reshape(-1, x_BTD.shape[2]), self.head_YD, targets.reshape(-1))
         return self.model.judge(x_BTD, nll_N.reshape(tokens.shape), firsts, lasts)

@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from test_cli import wait_for
 
 from sfm_ms.recipe import RecipeError, load
 from sfm_ms.train.building import model_of, weights_of
@@ -97,13 +97,6 @@ def started(folder, num_processes, *arguments):
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
 
 
-def wait_until(is_so, seconds):
-    end = time.time() + seconds
-    while not is_so():
-        assert time.time() < end, f"not within {seconds} s"
-        time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     """The folder of a run of two processes, left alone."""
@@ -127,7 +120,7 @@ def test_two_processes_train_as_one_with_the_whole_batch(two, tmp_path):
 def test_a_killed_process_ends_the_job_within_a_minute_and_the_next_one_goes_on(two, tmp_path):
     arguments = (2, *TWENTY_STEPS, "name=killed", "training.batch_size=2", "training.checkpoint_every=5")
     job = started(tmp_path, *arguments)
-    wait_until((tmp_path / "runs/killed/checkpoints/step_5").is_dir, 600)
+    wait_for(tmp_path / "runs/killed/checkpoints/step_5", job)
     subprocess.run(["pkill", "-KILL", "--newest", "--full", "train.py.*name=killed"], check=True)
     assert job.wait(60) != 0
     assert "Error code: -9" in (tmp_path / "output").read_text()
